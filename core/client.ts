@@ -1,0 +1,331 @@
+import type {
+  Deployment,
+  DeploymentCreate,
+  DeploymentFlowRunCreate,
+  DeploymentUpdate,
+} from './wire/deployment.ts'
+import type { Event } from './wire/event.ts'
+import type {
+  Accept,
+  AcceptResult,
+  Claim,
+  ClaimResult,
+  Finish,
+  FinishResult,
+  Renew,
+  RenewResult,
+} from './wire/execution.ts'
+import type { Flow, FlowCreate, FlowUpdate } from './wire/flow.ts'
+import type { FlowRun, FlowRunCreate, FlowRunUpdate } from './wire/flow-run.ts'
+import type { Json, JsonObject } from './wire/common.ts'
+import type { Log, LogCreate } from './wire/log.ts'
+import type * as query from './wire/query.ts'
+import type {
+  DeploymentSchedule,
+  DeploymentScheduleCreate,
+  DeploymentScheduleUpdate,
+} from './wire/schedule.ts'
+import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
+import type { TaskRun, TaskRunCreate, TaskRunUpdate } from './wire/task-run.ts'
+import type { WorkPool, WorkPoolCreate, WorkPoolUpdate } from './wire/work-pool.ts'
+import type {
+  ScheduledFlowRunsQuery,
+  WorkerFlowRun,
+  WorkQueue,
+  WorkQueueCreate,
+  WorkQueueUpdate,
+} from './wire/work-queue.ts'
+import type { Worker, WorkerHeartbeat } from './wire/worker.ts'
+
+/** An answer of the API that is not a success. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  readonly body: Json | undefined
+  /** The answer was no JSON: something between here and the API spoke. */
+  readonly undecodable: boolean
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(request: string, response: Response, text: string) {
+    const body = decode(text)
+    super(`${request}: ${response.status} ${describe(body) ?? response.statusText}`)
+    this.status = response.status
+    this.body = body
+    this.undecodable = text !== '' && body === undefined
+    const retryAfter = Number(response.headers.get('Retry-After') ?? Number.NaN)
+    this.retryAfterSeconds = Number.isFinite(retryAfter) ? retryAfter : undefined
+  }
+}
+
+function decode(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}
+
+/** The sentence in an error's body: Prefect's `detail`, or its list of refused fields. */
+function describe(body: Json | undefined): string | undefined {
+  if (body === undefined || body === null || typeof body !== 'object' || Array.isArray(body)) {
+    return undefined
+  }
+  const refused = body['exception_detail']
+  if (Array.isArray(refused) && refused.length > 0) {
+    return refused.map((entry) => describeField(entry)).join('; ')
+  }
+  const text = body['detail'] ?? body['exception_message']
+  return typeof text === 'string' ? text : JSON.stringify(body)
+}
+
+function describeField(entry: Json): string {
+  if (entry === null || typeof entry !== 'object' || Array.isArray(entry)) {
+    return String(entry)
+  }
+  const location = Array.isArray(entry['loc']) ? entry['loc'].slice(1).join('.') : ''
+  return location === '' ? String(entry['msg']) : `${location}: ${String(entry['msg'])}`
+}
+
+export interface ClientOptions {
+  /** Ends in `/api`, or in `/api/accounts/{account_id}/workspaces/{workspace_id}`. */
+  apiUrl: string
+  /** An API key or a run token. */
+  apiKey?: string | undefined
+  /** Default: the platform's. */
+  fetch?: typeof fetch
+  /** Milliseconds until a call is given up. Default 60,000. */
+  timeoutMs?: number
+}
+
+interface Call {
+  body?: unknown
+  query?: Record<string, string>
+  signal?: AbortSignal | undefined
+  timeoutMs?: number
+}
+
+/** One method for each endpoint. No method retries: `withRetry` in `retry.ts` does, where a caller wants it. */
+export class Client {
+  readonly apiUrl: string
+  readonly #apiKey: string | undefined
+  readonly #fetch: typeof fetch
+  readonly #timeoutMs: number
+
+  constructor(options: ClientOptions) {
+    this.apiUrl = options.apiUrl.replace(/\/+$/, '')
+    this.#apiKey = options.apiKey
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init))
+    this.#timeoutMs = options.timeoutMs ?? 60_000
+  }
+
+  // Server
+  health = () => this.#call<boolean>('GET', '/health')
+  version = () => this.#call<string>('GET', '/admin/version')
+
+  // Flows
+  createFlow = (body: FlowCreate) => this.#call<Flow>('POST', '/flows/', { body })
+  readFlow = (id: string) => this.#call<Flow>('GET', `/flows/${id}`)
+  readFlowByName = (name: string) => this.#call<Flow>('GET', `/flows/name/${encode(name)}`)
+  updateFlow = (id: string, body: FlowUpdate) => this.#call<void>('PATCH', `/flows/${id}`, { body })
+  deleteFlow = (id: string) => this.#call<void>('DELETE', `/flows/${id}`)
+  filterFlows = (body: query.FlowsQuery = {}) =>
+    this.#call<Flow[]>('POST', '/flows/filter', { body })
+  countFlows = (body: query.FlowsCount = {}) => this.#call<number>('POST', '/flows/count', { body })
+  paginateFlows = (body: query.FlowsPage = {}) =>
+    this.#call<query.Paged<Flow>>('POST', '/flows/paginate', { body })
+
+  // Deployments and their schedules
+  createDeployment = (body: DeploymentCreate) =>
+    this.#call<Deployment>('POST', '/deployments/', { body })
+  readDeployment = (id: string) => this.#call<Deployment>('GET', `/deployments/${id}`)
+  readDeploymentByName = (flow: string, deployment: string) =>
+    this.#call<Deployment>('GET', `/deployments/name/${encode(flow)}/${encode(deployment)}`)
+  updateDeployment = (id: string, body: DeploymentUpdate) =>
+    this.#call<void>('PATCH', `/deployments/${id}`, { body })
+  deleteDeployment = (id: string) => this.#call<void>('DELETE', `/deployments/${id}`)
+  filterDeployments = (body: query.DeploymentsQuery = {}) =>
+    this.#call<Deployment[]>('POST', '/deployments/filter', { body })
+  countDeployments = (body: query.DeploymentsCount = {}) =>
+    this.#call<number>('POST', '/deployments/count', { body })
+  paginateDeployments = (body: query.DeploymentsPage = {}) =>
+    this.#call<query.Paged<Deployment>>('POST', '/deployments/paginate', { body })
+  createFlowRunFromDeployment = (id: string, body: DeploymentFlowRunCreate = {}) =>
+    this.#call<FlowRun>('POST', `/deployments/${id}/create_flow_run`, { body })
+  pauseDeployment = (id: string) => this.#call<null>('POST', `/deployments/${id}/pause_deployment`)
+  resumeDeployment = (id: string) =>
+    this.#call<null>('POST', `/deployments/${id}/resume_deployment`)
+  readSchedules = (id: string) =>
+    this.#call<DeploymentSchedule[]>('GET', `/deployments/${id}/schedules`)
+  createSchedules = (id: string, body: DeploymentScheduleCreate[]) =>
+    this.#call<DeploymentSchedule[]>('POST', `/deployments/${id}/schedules`, { body })
+  updateSchedule = (id: string, scheduleId: string, body: DeploymentScheduleUpdate) =>
+    this.#call<void>('PATCH', `/deployments/${id}/schedules/${scheduleId}`, { body })
+  deleteSchedule = (id: string, scheduleId: string) =>
+    this.#call<void>('DELETE', `/deployments/${id}/schedules/${scheduleId}`)
+  scheduledRunsOfDeployments = (body: {
+    deployment_ids: string[]
+    scheduled_before?: string
+    limit?: number
+  }) => this.#call<FlowRun[]>('POST', '/deployments/get_scheduled_flow_runs', { body })
+
+  // Flow runs
+  createFlowRun = (body: FlowRunCreate) => this.#call<FlowRun>('POST', '/flow_runs/', { body })
+  readFlowRun = (id: string) => this.#call<FlowRun>('GET', `/flow_runs/${id}`)
+  updateFlowRun = (id: string, body: FlowRunUpdate) =>
+    this.#call<void>('PATCH', `/flow_runs/${id}`, { body })
+  deleteFlowRun = (id: string) => this.#call<void>('DELETE', `/flow_runs/${id}`)
+  filterFlowRuns = (body: query.FlowRunsQuery = {}) =>
+    this.#call<FlowRun[]>('POST', '/flow_runs/filter', { body })
+  countFlowRuns = (body: query.FlowRunsCount = {}) =>
+    this.#call<number>('POST', '/flow_runs/count', { body })
+  paginateFlowRuns = (body: query.FlowRunsPage = {}) =>
+    this.#call<query.Paged<FlowRun>>('POST', '/flow_runs/paginate', { body })
+  flowRunRows = (body: query.FlowRunRowsQuery = {}) =>
+    this.#call<query.FlowRunRows>('POST', '/flow_runs/rows', { body })
+  flowRunFacets = (body: query.FlowRunFacetsQuery) =>
+    this.#call<query.FlowRunFacets>('POST', '/flow_runs/facets', { body })
+  flowRunHistogram = (body: query.FlowRunHistogramQuery) =>
+    this.#call<query.FlowRunHistogram>('POST', '/flow_runs/histogram', { body })
+  setFlowRunState = (id: string, state: StateCreate, force = false) =>
+    this.#call<OrchestrationResult>('POST', `/flow_runs/${id}/set_state`, {
+      body: { state, force },
+    })
+  resumeFlowRun = (id: string, runInput?: JsonObject) =>
+    this.#call<OrchestrationResult>('POST', `/flow_runs/${id}/resume`, {
+      body: runInput === undefined ? {} : { run_input: runInput },
+    })
+  updateFlowRunLabels = (id: string, labels: Record<string, string | number | boolean>) =>
+    this.#call<void>('PATCH', `/flow_runs/${id}/labels`, { body: labels })
+  readFlowRunStates = (flowRunId: string) =>
+    this.#call<State[]>('GET', '/flow_run_states/', { query: { flow_run_id: flowRunId } })
+  readFlowRunState = (id: string) => this.#call<State>('GET', `/flow_run_states/${id}`)
+
+  // Task runs
+  createTaskRun = (body: TaskRunCreate) => this.#call<TaskRun>('POST', '/task_runs/', { body })
+  readTaskRun = (id: string) => this.#call<TaskRun>('GET', `/task_runs/${id}`)
+  updateTaskRun = (id: string, body: TaskRunUpdate) =>
+    this.#call<void>('PATCH', `/task_runs/${id}`, { body })
+  deleteTaskRun = (id: string) => this.#call<void>('DELETE', `/task_runs/${id}`)
+  filterTaskRuns = (body: query.TaskRunsQuery = {}) =>
+    this.#call<TaskRun[]>('POST', '/task_runs/filter', { body })
+  countTaskRuns = (body: query.TaskRunsCount = {}) =>
+    this.#call<number>('POST', '/task_runs/count', { body })
+  setTaskRunState = (id: string, state: StateCreate, force = false) =>
+    this.#call<OrchestrationResult>('POST', `/task_runs/${id}/set_state`, {
+      body: { state, force },
+    })
+  readTaskRunStates = (taskRunId: string) =>
+    this.#call<State[]>('GET', '/task_run_states/', { query: { task_run_id: taskRunId } })
+
+  // Work pools, queues and workers
+  createWorkPool = (body: WorkPoolCreate) => this.#call<WorkPool>('POST', '/work_pools/', { body })
+  readWorkPool = (name: string) => this.#call<WorkPool>('GET', `/work_pools/${encode(name)}`)
+  updateWorkPool = (name: string, body: WorkPoolUpdate) =>
+    this.#call<void>('PATCH', `/work_pools/${encode(name)}`, { body })
+  deleteWorkPool = (name: string) => this.#call<void>('DELETE', `/work_pools/${encode(name)}`)
+  filterWorkPools = (body: query.WorkPoolsQuery = {}) =>
+    this.#call<WorkPool[]>('POST', '/work_pools/filter', { body })
+  countWorkPools = (body: query.WorkPoolsCount = {}) =>
+    this.#call<number>('POST', '/work_pools/count', { body })
+  createWorkQueue = (pool: string, body: WorkQueueCreate) =>
+    this.#call<WorkQueue>('POST', `/work_pools/${encode(pool)}/queues`, { body })
+  readWorkQueue = (pool: string, queue: string) =>
+    this.#call<WorkQueue>('GET', `/work_pools/${encode(pool)}/queues/${encode(queue)}`)
+  updateWorkQueue = (pool: string, queue: string, body: WorkQueueUpdate) =>
+    this.#call<void>('PATCH', `/work_pools/${encode(pool)}/queues/${encode(queue)}`, { body })
+  deleteWorkQueue = (pool: string, queue: string) =>
+    this.#call<void>('DELETE', `/work_pools/${encode(pool)}/queues/${encode(queue)}`)
+  filterWorkQueues = (pool: string, body: query.WorkQueuesQuery = {}) =>
+    this.#call<WorkQueue[]>('POST', `/work_pools/${encode(pool)}/queues/filter`, { body })
+  scheduledFlowRuns = (pool: string, body: ScheduledFlowRunsQuery = {}) =>
+    this.#call<WorkerFlowRun[]>('POST', `/work_pools/${encode(pool)}/get_scheduled_flow_runs`, {
+      body,
+    })
+  workerHeartbeat = (pool: string, body: WorkerHeartbeat) =>
+    this.#call<void>('POST', `/work_pools/${encode(pool)}/workers/heartbeat`, { body })
+  filterWorkers = (pool: string, body: query.WorkersQuery = {}) =>
+    this.#call<Worker[]>('POST', `/work_pools/${encode(pool)}/workers/filter`, { body })
+  deleteWorker = (pool: string, worker: string) =>
+    this.#call<void>('DELETE', `/work_pools/${encode(pool)}/workers/${encode(worker)}`)
+
+  // The agent's link
+  claim = (pool: string, body: Claim, signal?: AbortSignal) =>
+    this.#call<ClaimResult>('POST', `/work_pools/${encode(pool)}/claim`, {
+      body,
+      signal,
+      // A long poll may take its whole wait before it answers.
+      timeoutMs: ((body.wait_seconds ?? 0) + 15) * 1000,
+    })
+  accept = (pool: string, body: Accept) =>
+    this.#call<AcceptResult>('POST', `/work_pools/${encode(pool)}/accept`, { body })
+  renew = (pool: string, body: Renew, signal?: AbortSignal) =>
+    this.#call<RenewResult>('POST', `/work_pools/${encode(pool)}/renew`, {
+      body,
+      signal,
+      timeoutMs: 10_000,
+    })
+  finish = (pool: string, body: Finish) =>
+    this.#call<FinishResult>('POST', `/work_pools/${encode(pool)}/finish`, { body })
+  /** Where the doorbell is: open a WebSocket there with `authorization` as its Authorization header. */
+  doorbell(
+    pool: string,
+    options: { agentId: string; version: number; queues?: string[] },
+  ): {
+    url: string
+    authorization: string
+  } {
+    const url = new URL(`${this.apiUrl}/work_pools/${encode(pool)}/doorbell`)
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+    url.searchParams.set('agent_id', options.agentId)
+    url.searchParams.set('version', String(options.version))
+    for (const queue of options.queues ?? []) {
+      url.searchParams.append('queue', queue)
+    }
+    return { url: url.href, authorization: `Bearer ${this.#apiKey ?? ''}` }
+  }
+
+  // Logs and events
+  createLogs = (body: LogCreate[], signal?: AbortSignal) =>
+    this.#call<null>('POST', '/logs/', { body, signal })
+  filterLogs = (body: query.LogsQuery = {}) => this.#call<Log[]>('POST', '/logs/filter', { body })
+  createEvents = (body: Event[]) => this.#call<void>('POST', '/events', { body })
+
+  async #call<T>(method: string, path: string, call: Call = {}): Promise<T> {
+    const url = new URL(this.apiUrl + path)
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      url.searchParams.set(name, value)
+    }
+    const headers: Record<string, string> = { Accept: 'application/json' }
+    if (this.#apiKey !== undefined) {
+      headers['Authorization'] = `Bearer ${this.#apiKey}`
+    }
+    const timeout = AbortSignal.timeout(call.timeoutMs ?? this.#timeoutMs)
+    const init: RequestInit = {
+      method,
+      headers,
+      signal: call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]),
+    }
+    if (call.body !== undefined) {
+      headers['Content-Type'] = 'application/json'
+      init.body = JSON.stringify(call.body)
+    }
+    const response = await this.#fetch(url.href, init)
+    const text = await response.text()
+    const request = `${method} ${path}`
+    if (!response.ok) {
+      throw new ApiError(request, response, text)
+    }
+    if (text === '') {
+      return undefined as T
+    }
+    const body = decode(text)
+    if (body === undefined) {
+      throw new ApiError(request, response, text)
+    }
+    return body as T
+  }
+}
+
+function encode(segment: string): string {
+  return encodeURIComponent(segment)
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { jsonObject, stored, timestamp } from './common.ts'
+
+/** Prefect's client forbids extra keys when it reads these three back: send exactly their fields. */
+export const intervalSchedule = z
+  .strictObject({
+    /** Seconds, greater than zero. */
+    interval: z.number().positive(),
+    anchor_date: timestamp.optional(),
+    timezone: z.string().nullish(),
+  })
+  .meta({ id: 'IntervalSchedule' })
+
+export const cronSchedule = z
+  .strictObject({
+    cron: z.string(),
+    timezone: z.string().nullish(),
+    day_or: z.boolean().optional(),
+  })
+  .meta({ id: 'CronSchedule' })
+
+export const rruleSchedule = z
+  .strictObject({ rrule: z.string().max(6500), timezone: z.string().nullish() })
+  .meta({ id: 'RRuleSchedule' })
+
+export const schedule = z.union([intervalSchedule, cronSchedule, rruleSchedule])
+export type Schedule = z.infer<typeof schedule>
+export type IntervalSchedule = z.infer<typeof intervalSchedule>
+export type CronSchedule = z.infer<typeof cronSchedule>
+export type RRuleSchedule = z.infer<typeof rruleSchedule>
+
+export const deploymentScheduleCreate = z
+  .strictObject({
+    schedule,
+    active: z.boolean().optional(),
+    max_scheduled_runs: z.int().positive().max(100).nullish(),
+    parameters: jsonObject.optional(),
+    slug: z.string().nullish(),
+    replaces: z.string().nullish(),
+  })
+  .meta({ id: 'DeploymentScheduleCreate' })
+export type DeploymentScheduleCreate = z.infer<typeof deploymentScheduleCreate>
+
+export const deploymentScheduleUpdate = z
+  .strictObject({
+    schedule: schedule.nullish(),
+    active: z.boolean().nullish(),
+    max_scheduled_runs: z.int().positive().max(100).nullish(),
+    parameters: jsonObject.nullish(),
+    slug: z.string().nullish(),
+    replaces: z.string().nullish(),
+  })
+  .meta({ id: 'DeploymentScheduleUpdate' })
+export type DeploymentScheduleUpdate = z.infer<typeof deploymentScheduleUpdate>
+
+export const deploymentSchedule = z
+  .object({
+    ...stored,
+    deployment_id: z.string(),
+    schedule,
+    active: z.boolean(),
+    max_scheduled_runs: z.int().nullable(),
+    parameters: jsonObject,
+    slug: z.string().nullable(),
+  })
+  .meta({ id: 'DeploymentSchedule' })
+export type DeploymentSchedule = z.infer<typeof deploymentSchedule>

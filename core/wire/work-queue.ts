@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { objectName, stored, timestamp } from './common.ts'
+import { flowRun } from './flow-run.ts'
+
+const limit = z.int().min(0)
+
+export const workQueueCreate = z
+  .strictObject({
+    name: objectName,
+    description: z.string().nullish(),
+    is_paused: z.boolean().optional(),
+    concurrency_limit: limit.nullish(),
+    priority: z.int().positive().nullish(),
+  })
+  .meta({ id: 'WorkQueueCreate' })
+export type WorkQueueCreate = z.infer<typeof workQueueCreate>
+
+export const workQueueUpdate = z
+  .strictObject({
+    name: objectName.nullish(),
+    description: z.string().nullish(),
+    is_paused: z.boolean().optional(),
+    concurrency_limit: limit.nullish(),
+    priority: z.int().positive().nullish(),
+    last_polled: timestamp.nullish(),
+  })
+  .meta({ id: 'WorkQueueUpdate' })
+export type WorkQueueUpdate = z.infer<typeof workQueueUpdate>
+
+export const workQueue = z
+  .object({
+    ...stored,
+    name: z.string(),
+    description: z.string().nullable(),
+    is_paused: z.boolean(),
+    concurrency_limit: z.int().nullable(),
+    /** 1 is served first. */
+    priority: z.int(),
+    work_pool_id: z.string(),
+    work_pool_name: z.string(),
+    last_polled: z.string().nullable(),
+    status: z.enum(['READY', 'NOT_READY', 'PAUSED']).nullable(),
+    active_slots: z.int().nullable(),
+  })
+  .meta({ id: 'WorkQueueResponse' })
+export type WorkQueue = z.infer<typeof workQueue>
+
+/** What Prefect's worker asks for at each poll. */
+export const scheduledFlowRunsQuery = z
+  .strictObject({
+    work_queue_names: z.array(z.string()).nullish(),
+    scheduled_before: timestamp.nullish(),
+    scheduled_after: timestamp.nullish(),
+    limit: z.int().min(0).max(200).nullish(),
+  })
+  .meta({ id: 'ScheduledFlowRunsQuery' })
+export type ScheduledFlowRunsQuery = z.infer<typeof scheduledFlowRunsQuery>
+
+export const workerFlowRun = z
+  .object({ work_pool_id: z.string(), work_queue_id: z.string(), flow_run: flowRun })
+  .meta({ id: 'WorkerFlowRunResponse' })
+export type WorkerFlowRun = z.infer<typeof workerFlowRun>
