@@ -1,0 +1,169 @@
+import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { z } from 'zod'
+import type { Micros } from '#core/time.ts'
+import { problem, validationProblem } from '#core/wire/problem.ts'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
+import type { Caller } from './auth.ts'
+import { parsePart, readBody } from './input.ts'
+
+export interface AppEnv {
+  Bindings: Bindings
+  Variables: {
+    requestId: string
+    /** The time of the request, read once. */
+    now: Micros
+    caller: Caller
+    workspace: Workspace
+  }
+}
+export type Api = OpenAPIHono<AppEnv>
+
+export function newApi(): Api {
+  // Not strict: Prefect's client uses `/flows/` and `/flows` alike, and must not be redirected.
+  return new OpenAPIHono<AppEnv>({ strict: false })
+}
+
+type Answers = Record<number, z.ZodType | null>
+type Answer<A extends Answers> = {
+  [Status in keyof A & number]: A[Status] extends z.ZodType
+    ? { status: Status; body: z.input<A[Status]>; headers?: Record<string, string> }
+    : { status: Status; headers?: Record<string, string> }
+}[keyof A & number]
+
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
+
+export interface EndpointSpec<
+  P extends z.ZodType | undefined,
+  Q extends z.ZodType | undefined,
+  B extends z.ZodType | undefined,
+  A extends Answers,
+> {
+  method: 'get' | 'post' | 'patch' | 'put' | 'delete'
+  /** As in OpenAPI: `/flows/{id}`. */
+  path: string
+  tag: string
+  summary: string
+  params?: P
+  query?: Q
+  body?: B
+  /** The body may be missing; then it is taken as `{}`. Filters and counts allow that, as in Prefect. */
+  bodyOptional?: boolean
+  /** Status to the schema of its body; null is no body. */
+  answers: A
+  /** The statuses of errors besides 401 and 422. */
+  errors?: (400 | 403 | 404 | 409 | 413 | 503)[]
+  /** Answered without a key. */
+  open?: boolean
+}
+
+export interface EndpointRequest<P, Q, B> {
+  params: P
+  query: Q
+  body: B
+  workspace: Workspace
+  caller: Caller
+  now: Micros
+  context: Context<AppEnv>
+}
+
+/** Adds a route: validated by the schemas that also describe it, its answers checked against theirs by the compiler. */
+export function endpoint<
+  A extends Answers,
+  P extends z.ZodType | undefined = undefined,
+  Q extends z.ZodType | undefined = undefined,
+  B extends z.ZodType | undefined = undefined,
+>(
+  api: Api,
+  spec: EndpointSpec<P, Q, B, A>,
+  handle: (
+    request: EndpointRequest<Parsed<P>, Parsed<Q>, Parsed<B>>,
+  ) => Promise<Answer<A>> | Answer<A>,
+): void {
+  api.openAPIRegistry.registerPath(describe(spec))
+  const honoPath = spec.path.replaceAll(/\{(\w+)\}/g, ':$1')
+  api.on(spec.method.toUpperCase(), honoPath, async (context) => {
+    const params = parsePart('path', spec.params, context.req.param()) as Parsed<P>
+    const query = parsePart('query', spec.query, context.req.query()) as Parsed<Q>
+    const body = (
+      spec.body === undefined
+        ? undefined
+        : parsePart('body', spec.body, await readBody(context.req.raw, spec.bodyOptional === true))
+    ) as Parsed<B>
+    const answer: { status: number; body?: unknown; headers?: Record<string, string> } =
+      await handle({
+        params,
+        query,
+        body,
+        workspace: context.get('workspace'),
+        caller: context.get('caller'),
+        now: context.get('now'),
+        context,
+      })
+    for (const [name, value] of Object.entries(answer.headers ?? {})) {
+      context.header(name, value)
+    }
+    return answer.status === 204
+      ? context.body(null, 204)
+      : context.json(answer.body as never, answer.status as 200)
+  })
+}
+
+function describe(
+  spec: EndpointSpec<z.ZodType | undefined, z.ZodType | undefined, z.ZodType | undefined, Answers>,
+): RouteConfig {
+  const responses: RouteConfig['responses'] = {}
+  for (const [status, schema] of Object.entries(spec.answers)) {
+    responses[status] = {
+      description: 'Success',
+      ...(schema === null ? {} : { content: { 'application/json': { schema } } }),
+    }
+  }
+  const errors: number[] = [...(spec.errors ?? []), ...(spec.open === true ? [] : [401])]
+  for (const status of errors) {
+    responses[status] = { description: ERRORS[status] ?? 'Error', content: content(problem) }
+  }
+  if (spec.params !== undefined || spec.query !== undefined || spec.body !== undefined) {
+    responses[422] = {
+      description: 'The request is not valid',
+      content: content(validationProblem),
+    }
+  }
+  const request: NonNullable<RouteConfig['request']> = {}
+  if (spec.params !== undefined) {
+    request.params = spec.params as never
+  }
+  if (spec.query !== undefined) {
+    request.query = spec.query as never
+  }
+  if (spec.body !== undefined) {
+    request.body = { required: spec.bodyOptional !== true, content: content(spec.body) }
+  }
+  return {
+    method: spec.method,
+    path: spec.path,
+    tags: [spec.tag],
+    summary: spec.summary,
+    request,
+    responses,
+    security: spec.open === true ? [] : [{ key: [] }],
+  }
+}
+
+function content(schema: z.ZodType) {
+  return { 'application/json': { schema } }
+}
+
+const ERRORS: Record<number, string> = {
+  400: 'The request can not be carried out',
+  401: 'No key, or one that is not valid',
+  403: 'The key does not allow this',
+  404: 'There is no such object',
+  409: 'The request is at odds with what is stored',
+  413: 'The body is too large',
+  503: 'Try again after `Retry-After` seconds',
+}
+
+/** Path parameters that are ids: one that is no UUID is a 404, as in Prefect, since no such route would match. */
+export const idParam = z.object({ id: z.string() })
+export const nameParam = z.object({ name: z.string() })

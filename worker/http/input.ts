@@ -1,0 +1,110 @@
+import type { z } from 'zod'
+
+/** Larger bodies are refused with 413 before they are parsed. Prefect's largest request is a batch of logs of 3 MB. */
+export const MAX_BODY_BYTES = 5 * 1024 * 1024
+
+type Location = 'path' | 'query' | 'body'
+
+export interface RefusedField {
+  loc: (string | number)[]
+  msg: string
+  type: string
+}
+
+/** A request that its schema refuses. */
+export class InvalidRequest extends Error {
+  override readonly name = 'InvalidRequest'
+  readonly fields: RefusedField[]
+  readonly body: unknown
+
+  constructor(fields: RefusedField[], body: unknown) {
+    super('Invalid request received.')
+    this.fields = fields
+    this.body = body
+  }
+}
+
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge'
+
+  constructor() {
+    super(`The request body is larger than ${MAX_BODY_BYTES} bytes.`)
+  }
+}
+
+/** Checks one part of a request against its schema and throws `InvalidRequest` with every refused field. */
+export function parsePart(
+  location: Location,
+  schema: z.ZodType | undefined,
+  value: unknown,
+): unknown {
+  if (schema === undefined) {
+    return undefined
+  }
+  const result = schema.safeParse(value)
+  if (result.success) {
+    return result.data
+  }
+  throw new InvalidRequest(
+    result.error.issues.flatMap((issue) => refusedFields(location, issue)),
+    location === 'body' ? value : null,
+  )
+}
+
+function refusedFields(location: Location, issue: z.core.$ZodIssue): RefusedField[] {
+  const path = [location, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      loc: [...path, key],
+      msg: 'Extra inputs are not permitted',
+      type: 'extra_forbidden',
+    }))
+  }
+  const missing = issue.code === 'invalid_type' && issue.input === undefined
+  return [
+    missing
+      ? { loc: path, msg: 'Field required', type: 'missing' }
+      : { loc: path, msg: issue.message, type: issue.code },
+  ]
+}
+
+/** Reads a JSON body within the size limit. */
+export async function readBody(request: Request, optional: boolean): Promise<unknown> {
+  if (Number(request.headers.get('Content-Length') ?? 0) > MAX_BODY_BYTES) {
+    throw new BodyTooLarge()
+  }
+  const text = await readText(request)
+  if (text.trim() === '') {
+    if (optional) {
+      return {}
+    }
+    throw new InvalidRequest([{ loc: ['body'], msg: 'Field required', type: 'missing' }], null)
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new InvalidRequest(
+      [{ loc: ['body'], msg: `JSON decode error: ${reason}`, type: 'json_invalid' }],
+      null,
+    )
+  }
+}
+
+/** Counts while reading: a chunked body has no Content-Length. */
+async function readText(request: Request): Promise<string> {
+  if (request.body === null) {
+    return ''
+  }
+  const decoder = new TextDecoder()
+  let bytes = 0
+  let text = ''
+  for await (const chunk of request.body) {
+    bytes += chunk.byteLength
+    if (bytes > MAX_BODY_BYTES) {
+      throw new BodyTooLarge()
+    }
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}

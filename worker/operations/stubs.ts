@@ -1,0 +1,68 @@
+import type { HomeKey } from '#core/flow-run-id.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import type { EventHub } from '../durable/event-hub.ts'
+import type { EventStream } from '../durable/event-stream.ts'
+import type { LogShard } from '../durable/log-shard.ts'
+import type { WorkPool } from '../durable/work-pool.ts'
+
+// The one way to an object. Every name begins with the workspace's id, so that no object is shared between workspaces.
+
+/** The home with that key. Ask `storage/homes` first whether the workspace has it. */
+export function homeStub(workspace: Workspace, key: HomeKey): DurableObjectStub<WorkPool> {
+  return stub(workspace, workspace.bindings.WORK_POOL, `home:${key}`)
+}
+
+/** The stream that records a flow run's events and task runs; without a flow run, one for all such task runs. */
+export function eventStreamStub(
+  workspace: Workspace,
+  flowRunId: string | null,
+): DurableObjectStub<EventStream> {
+  const index = shardOf(flowRunId ?? '', workspace.event_streams)
+  return stub(workspace, workspace.bindings.EVENT_STREAM, `events:${index}`)
+}
+
+/** All event streams of the workspace. */
+export function eventStreamStubs(workspace: Workspace): DurableObjectStub<EventStream>[] {
+  return Array.from({ length: workspace.event_streams }, (_, index) =>
+    stub<EventStream>(workspace, workspace.bindings.EVENT_STREAM, `events:${index}`),
+  )
+}
+
+export function eventHubStub(workspace: Workspace): DurableObjectStub<EventHub> {
+  return stub(workspace, workspace.bindings.EVENT_HUB, 'hub')
+}
+
+/** The shard that keeps a flow run's logs; logs of no flow run share one. */
+export function logShardStub(
+  workspace: Workspace,
+  flowRunId: string | null,
+): DurableObjectStub<LogShard> {
+  const index = shardOf(flowRunId ?? '', workspace.log_shards)
+  return stub(workspace, workspace.bindings.LOG_SHARD, `logs:${index}`)
+}
+
+/** All log shards of the workspace. */
+export function logShardStubs(workspace: Workspace): DurableObjectStub<LogShard>[] {
+  return Array.from({ length: workspace.log_shards }, (_, index) =>
+    stub<LogShard>(workspace, workspace.bindings.LOG_SHARD, `logs:${index}`),
+  )
+}
+
+function stub<T extends Rpc.DurableObjectBranded>(
+  workspace: Workspace,
+  namespace: DurableObjectNamespace<T>,
+  name: string,
+): DurableObjectStub<T> {
+  const options =
+    workspace.region === null ? {} : { locationHint: workspace.region as DurableObjectLocationHint }
+  return namespace.get(namespace.idFromName(`${workspace.id}:${name}`), options)
+}
+
+/** FNV-1a of the id, modulo the number of shards. */
+function shardOf(id: string, shards: number): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < id.length; index += 1) {
+    hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193) >>> 0
+  }
+  return hash % shards
+}

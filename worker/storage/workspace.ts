@@ -1,0 +1,46 @@
+import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
+
+/** The bindings of wrangler.toml. */
+export type Bindings = Pick<
+  Env,
+  'DB' | 'WORK_POOL' | 'EVENT_STREAM' | 'EVENT_HUB' | 'LOG_SHARD' | 'ASSETS'
+> & {
+  /** Signs run tokens. A Worker secret in production. */
+  HEADGATE_SECRET: string
+}
+
+/**
+ * The handle of one workspace: the only way to storage and to objects, so that a query without a workspace does not
+ * compile. Every exported function of `storage/` takes it first and puts `workspace.id` into each query's condition.
+ */
+export interface Workspace {
+  readonly id: string
+  readonly account_id: string
+  readonly name: string
+  readonly region: string | null
+  readonly event_streams: number
+  readonly log_shards: number
+  /** The database that holds the workspace's rows, and the name of its binding. */
+  readonly store: DrizzleD1Database
+  readonly store_name: string
+  readonly bindings: Bindings
+}
+
+export interface WorkspaceRow {
+  id: string
+  account_id: string
+  name: string
+  region: string | null
+  event_streams: number
+  log_shards: number
+  store: string
+}
+
+/** Opens the handle of a workspace that the control store has. */
+export function openWorkspace(bindings: Bindings, row: WorkspaceRow): Workspace {
+  const store = (bindings as unknown as Record<string, D1Database | undefined>)[row.store]
+  if (store === undefined) {
+    throw new Error(`workspace ${row.id} lies in store '${row.store}', which has no binding`)
+  }
+  return { ...row, store: drizzle(store), store_name: row.store, bindings }
+}
