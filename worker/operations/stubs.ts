@@ -5,10 +5,12 @@ import type { EventStream } from '../durable/event-stream.ts'
 import type { LogShard } from '../durable/log-shard.ts'
 import type { WorkPool } from '../durable/work-pool.ts'
 
+type Owner = Pick<Workspace, 'id' | 'region' | 'bindings'>
+
 // The one way to an object. Every name begins with the workspace's id, so that no object is shared between workspaces.
 
 /** The home with that key. Ask `storage/homes` first whether the workspace has it. */
-export function homeStub(workspace: Workspace, key: HomeKey): DurableObjectStub<WorkPool> {
+export function homeStub(workspace: Owner, key: HomeKey): DurableObjectStub<WorkPool> {
   return stub(workspace, workspace.bindings.WORK_POOL, `home:${key}`)
 }
 
@@ -28,7 +30,7 @@ export function eventStreamStubs(workspace: Workspace): DurableObjectStub<EventS
   )
 }
 
-export function eventHubStub(workspace: Workspace): DurableObjectStub<EventHub> {
+export function eventHubStub(workspace: Owner): DurableObjectStub<EventHub> {
   return stub(workspace, workspace.bindings.EVENT_HUB, 'hub')
 }
 
@@ -49,7 +51,7 @@ export function logShardStubs(workspace: Workspace): DurableObjectStub<LogShard>
 }
 
 function stub<T extends Rpc.DurableObjectBranded>(
-  workspace: Workspace,
+  workspace: Owner,
   namespace: DurableObjectNamespace<T>,
   name: string,
 ): DurableObjectStub<T> {

@@ -1,0 +1,85 @@
+import { API_KEY_RANDOM_BYTES, apiKey } from '#core/api-key.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import { uuidV7 } from '#core/uuid.ts'
+import { insertApiKeyStatement } from '#storage/access.ts'
+
+export interface NewWorkspace {
+  account_name: string
+  workspace_name: string
+  key_name: string
+  /** Where its objects are made: a location hint, or null for near their first caller. */
+  region?: string | null
+}
+
+export interface CreatedWorkspace {
+  account_id: string
+  workspace_id: string
+  key_id: string
+  /** The key's text: shown once, never stored. */
+  key: string
+}
+
+/** Runs without a pool are spread over this many homes. */
+const POOLLESS_HOMES = 2
+/** How many objects a workspace's flow runs are spread over; the numbers may be raised later, never lowered. */
+const EVENT_STREAMS = 4
+const LOG_SHARDS = 4
+
+/** Makes an account with one workspace, the homes of its runs without a pool and a key, in one transaction. */
+export async function createWorkspace(
+  db: D1Database,
+  spec: NewWorkspace,
+  now: Micros,
+): Promise<CreatedWorkspace> {
+  const created = formatTimestamp(now)
+  const accountId = newId(now)
+  const workspaceId = newId(now)
+  const keyId = newId(now)
+  const key = apiKey(crypto.getRandomValues(new Uint8Array(API_KEY_RANDOM_BYTES)))
+  const homes = new Set<string>()
+  while (homes.size < POOLLESS_HOMES) {
+    homes.add(newHomeKey())
+  }
+  await db.batch([
+    db
+      .prepare('INSERT INTO account (id, created, updated, name) VALUES (?, ?, ?, ?)')
+      .bind(accountId, created, created, spec.account_name),
+    db
+      .prepare(
+        `INSERT INTO workspace (id, created, updated, account_id, name, store, region, event_streams, log_shards)
+         VALUES (?, ?, ?, ?, ?, 'DB', ?, ?, ?)`,
+      )
+      .bind(
+        workspaceId,
+        created,
+        created,
+        accountId,
+        spec.workspace_name,
+        spec.region ?? null,
+        EVENT_STREAMS,
+        LOG_SHARDS,
+      ),
+    ...[...homes].map((home) =>
+      db
+        .prepare(
+          'INSERT INTO home (workspace_id, key, created, work_pool_id) VALUES (?, ?, ?, NULL)',
+        )
+        .bind(workspaceId, home, created),
+    ),
+    await insertApiKeyStatement(
+      db,
+      { id: keyId, workspace_id: workspaceId, name: spec.key_name, text: key, expires: null },
+      now,
+    ),
+  ])
+  return { account_id: accountId, workspace_id: workspaceId, key_id: keyId, key }
+}
+
+function newId(now: Micros): string {
+  return uuidV7(Math.floor(now / 1000), crypto.getRandomValues(new Uint8Array(10)))
+}
+
+function newHomeKey(): string {
+  const number = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
+  return number.toString(16).padStart(8, '0')
+}
