@@ -41,13 +41,15 @@ export class Flusher {
   readonly #dirty: Set<string>
   #inFlight: Promise<void> | undefined
   #failures = 0
+  #marked: boolean
   /** When the alarm is to flush, in microseconds; null when there is nothing to do. */
   #due: number | null = null
 
   constructor(target: FlushTarget) {
     this.#target = target
-    this.#dirty = new Set(target.readMarker() ? target.all() : [])
-    if (target.readMarker()) {
+    this.#marked = target.readMarker()
+    this.#dirty = new Set(this.#marked ? target.all() : [])
+    if (this.#marked) {
       this.#due = target.now()
     }
   }
@@ -59,8 +61,9 @@ export class Flusher {
 
   /** Call it in the same turn as the write of the row. */
   markDirty(id: string): void {
-    if (this.#dirty.size === 0 && this.#inFlight === undefined) {
+    if (!this.#marked) {
       this.#target.writeMarker(true)
+      this.#marked = true
     }
     this.#dirty.add(id)
     this.#due ??= this.#target.now() + GATHER_MICROS
@@ -75,7 +78,7 @@ export class Flusher {
       timer = setTimeout(() => resolve(false), CLIENT_WAIT_MS)
     })
     const done = this.#drain().then(
-      () => this.#dirty.size === 0 || this.#failures === 0,
+      () => true,
       () => false,
     )
     try {
@@ -110,7 +113,12 @@ export class Flusher {
     const ids = [...this.#dirty]
     try {
       while (ids.length > 0) {
-        const rows = this.#target.read(ids.splice(0, MAX_ROWS))
+        const some = ids.splice(0, MAX_ROWS)
+        const rows = this.#target.read(some)
+        const present = new Set(rows.map((row) => row.id))
+        for (const id of some.filter((candidate) => !present.has(candidate))) {
+          this.#dirty.delete(id)
+        }
         for (const batch of byBytes(rows)) {
           await this.#writeBatch(batch)
         }
@@ -156,7 +164,10 @@ export class Flusher {
 
   #afterFlush(): void {
     if (this.#dirty.size === 0) {
-      this.#target.writeMarker(false)
+      if (this.#marked) {
+        this.#target.writeMarker(false)
+        this.#marked = false
+      }
       this.#due = null
       return
     }
