@@ -7,6 +7,8 @@ export interface FlushRow {
 }
 
 export interface FlushTarget {
+  /** What must be asked of the store before these rows can be written; throws when the store is away, as `write` does. */
+  prepare?(ids: string[]): Promise<void>
   /** The present rows of these ids; an id that is gone is left out. Synchronous: it reads the object's own SQLite. */
   read(ids: string[]): FlushRow[]
   /** All ids in the object, for the time after a restart, when nobody knows which of them were flushed. */
@@ -114,6 +116,7 @@ export class Flusher {
     try {
       while (ids.length > 0) {
         const some = ids.splice(0, MAX_ROWS)
+        await this.#target.prepare?.(some)
         const rows = this.#target.read(some)
         const present = new Set(rows.map((row) => row.id))
         for (const id of some.filter((candidate) => !present.has(candidate))) {
