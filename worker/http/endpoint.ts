@@ -2,10 +2,13 @@ import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Micros } from '#core/time.ts'
+import { uuid } from '#core/wire/common.ts'
 import { problem, validationProblem } from '#core/wire/problem.ts'
+import { DomainError } from '#domain/errors.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
-import type { Caller } from './auth.ts'
+import { identify, type Caller } from './auth.ts'
 import { parsePart, readBody } from './input.ts'
+import { runMay } from './run-rights.ts'
 
 export interface AppEnv {
   Bindings: Bindings
@@ -31,6 +34,11 @@ type Answer<A extends Answers> = {
     : { status: Status; headers?: Record<string, string> }
 }[keyof A & number]
 
+/** An answer that is no JSON. */
+interface RawAnswer {
+  response: Response
+}
+
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
 
 export interface EndpointSpec<
@@ -53,8 +61,10 @@ export interface EndpointSpec<
   answers: A
   /** The statuses of errors besides 401 and 422. */
   errors?: (400 | 403 | 404 | 409 | 413 | 503)[]
-  /** Answered without a key. */
+  /** Answered without a key; `caller` and `workspace` are not there to be read. */
   open?: boolean
+  /** Served to a known key while D1 can't be asked: claims, renewals, states, logs and events. */
+  survivesOutage?: boolean
 }
 
 export interface EndpointRequest<P, Q, B> {
@@ -67,22 +77,34 @@ export interface EndpointRequest<P, Q, B> {
   context: Context<AppEnv>
 }
 
-/** Adds a route: validated by the schemas that also describe it, its answers checked against theirs by the compiler. */
+/**
+ * Adds a route: validated by the schemas that also describe it, its answers checked against theirs by the compiler.
+ * A handler may return `{ response }`, which is sent as it is: a WebSocket, or text.
+ */
 export function endpoint<
   A extends Answers,
   P extends z.ZodType | undefined = undefined,
   Q extends z.ZodType | undefined = undefined,
   B extends z.ZodType | undefined = undefined,
+  // Keeps the status of an answer a literal while `A` is being inferred.
+  S extends number = number,
 >(
   api: Api,
   spec: EndpointSpec<P, Q, B, A>,
   handle: (
     request: EndpointRequest<Parsed<P>, Parsed<Q>, Parsed<B>>,
-  ) => Promise<Answer<A>> | Answer<A>,
+  ) => Promise<(Answer<A> & { status: S }) | RawAnswer> | (Answer<A> & { status: S }) | RawAnswer,
 ): void {
   api.openAPIRegistry.registerPath(describe(spec))
-  const honoPath = spec.path.replaceAll(/\{(\w+)\}/g, ':$1')
-  api.on(spec.method.toUpperCase(), honoPath, async (context) => {
+  api.on(spec.method.toUpperCase(), toHonoPath(spec.path), async (context) => {
+    if (spec.open !== true) {
+      const identity = await identify(context, spec.survivesOutage === true)
+      if (identity.caller.kind === 'run' && !runMay(spec.method, spec.path)) {
+        throw new DomainError('forbidden', 'A run token does not allow this; use an API key.')
+      }
+      context.set('caller', identity.caller)
+      context.set('workspace', identity.workspace)
+    }
     const params = parsePart('path', spec.params, context.req.param()) as Parsed<P>
     const query = parsePart('query', spec.query, context.req.query()) as Parsed<Q>
     const body = (
@@ -90,16 +112,19 @@ export function endpoint<
         ? undefined
         : parsePart('body', spec.body, await readBody(context.req.raw, spec.bodyOptional === true))
     ) as Parsed<B>
-    const answer: { status: number; body?: unknown; headers?: Record<string, string> } =
-      await handle({
-        params,
-        query,
-        body,
-        workspace: context.get('workspace'),
-        caller: context.get('caller'),
-        now: context.get('now'),
-        context,
-      })
+    const handled = await handle({
+      params,
+      query,
+      body,
+      workspace: context.get('workspace'),
+      caller: context.get('caller'),
+      now: context.get('now'),
+      context,
+    })
+    if ('response' in handled) {
+      return handled.response
+    }
+    const answer: { status: number; body?: unknown; headers?: Record<string, string> } = handled
     for (const [name, value] of Object.entries(answer.headers ?? {})) {
       context.header(name, value)
     }
@@ -107,6 +132,11 @@ export function endpoint<
       ? context.body(null, 204)
       : context.json(answer.body as never, answer.status as 200)
   })
+}
+
+/** `/flows/{id}` as Hono writes it; without a closing slash, which Hono leaves off the request's path as well. */
+function toHonoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1').replace(/(?<=.)\/$/, '')
 }
 
 function describe(
@@ -165,5 +195,5 @@ const ERRORS: Record<number, string> = {
 }
 
 /** Path parameters that are ids: one that is no UUID is a 404, as in Prefect, since no such route would match. */
-export const idParam = z.object({ id: z.string() })
+export const idParam = z.object({ id: uuid })
 export const nameParam = z.object({ name: z.string() })

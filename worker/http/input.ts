@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { DomainError } from '#domain/errors.ts'
 
 /** Larger bodies are refused with 413 before they are parsed. Prefect's largest request is a batch of logs of 3 MB. */
 export const MAX_BODY_BYTES = 5 * 1024 * 1024
@@ -32,7 +33,10 @@ export class BodyTooLarge extends Error {
   }
 }
 
-/** Checks one part of a request against its schema and throws `InvalidRequest` with every refused field. */
+/**
+ * Checks one part of a request against its schema and throws `InvalidRequest` with every refused field. A path that its
+ * schema refuses names nothing: not found.
+ */
 export function parsePart(
   location: Location,
   schema: z.ZodType | undefined,
@@ -41,9 +45,12 @@ export function parsePart(
   if (schema === undefined) {
     return undefined
   }
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { reportInput: true })
   if (result.success) {
     return result.data
+  }
+  if (location === 'path') {
+    throw new DomainError('not_found', 'Not Found')
   }
   throw new InvalidRequest(
     result.error.issues.flatMap((issue) => refusedFields(location, issue)),

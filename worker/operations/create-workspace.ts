@@ -2,6 +2,7 @@ import { API_KEY_RANDOM_BYTES, apiKey } from '#core/api-key.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { uuidV7 } from '#core/uuid.ts'
 import { insertApiKeyStatement } from '#storage/access.ts'
+import { newHomeKey } from '#storage/homes.ts'
 
 export interface NewWorkspace {
   account_name: string
@@ -77,9 +78,4 @@ export async function createWorkspace(
 
 function newId(now: Micros): string {
   return uuidV7(Math.floor(now / 1000), crypto.getRandomValues(new Uint8Array(10)))
-}
-
-function newHomeKey(): string {
-  const number = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
-  return number.toString(16).padStart(8, '0')
 }

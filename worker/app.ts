@@ -1,0 +1,58 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { newApi, type Api, type AppEnv } from './http/endpoint.ts'
+import { refuseOtherMethods } from './http/methods.ts'
+import { toRefusal } from './http/refusal.ts'
+import { addServerRoutes } from './http/server.ts'
+
+/** The key tells the workspace; or its address does as well. */
+const BASES = ['/api', '/api/accounts/:account_id/workspaces/:workspace_id']
+
+export function newApp(): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>({ strict: false })
+  app.use(async (context, next) => {
+    const requestId = crypto.randomUUID()
+    context.set('requestId', requestId)
+    context.set('now', Date.now() * 1000)
+    context.header('X-Request-Id', requestId)
+    await next()
+  })
+  const api = newApi()
+  addRoutes(api)
+  refuseOtherMethods(api)
+  for (const base of BASES) {
+    app.route(base, api)
+  }
+  app.notFound((context) => context.json({ detail: 'Not Found' }, 404))
+  app.onError((error, context) => {
+    const refusal = toRefusal(error)
+    if (refusal.status >= 500) {
+      logFailure(error, refusal.status, context.get('requestId'), context.req.raw)
+    }
+    return context.json(refusal.body, refusal.status, {
+      'X-Request-Id': context.get('requestId'),
+      ...refusal.headers,
+    })
+  })
+  return app
+}
+
+function addRoutes(api: Api): void {
+  addServerRoutes(api)
+}
+
+/** One line for the operator: what the client is not told. */
+function logFailure(error: Error, status: number, requestId: string, request: Request): void {
+  // oxlint-disable-next-line no-console -- the platform's log is written by console
+  console.error(
+    JSON.stringify({
+      level: 'error',
+      request_id: requestId,
+      status,
+      method: request.method,
+      path: new URL(request.url).pathname,
+      error: error.message,
+      cause: error.cause instanceof Error ? error.cause.message : undefined,
+      stack: error.stack,
+    }),
+  )
+}

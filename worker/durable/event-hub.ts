@@ -1,0 +1,4 @@
+import { DurableObject } from 'cloudflare:workers'
+import type { Bindings } from '#storage/workspace.ts'
+
+export class EventHub extends DurableObject<Bindings> {}

@@ -1,0 +1,138 @@
+import { DomainError, type ErrorCode } from '#domain/errors.ts'
+import { Unauthorized } from './auth.ts'
+import { BodyTooLarge, InvalidRequest } from './input.ts'
+
+/** How an error is told to the client, in Prefect's shapes. */
+export interface Refusal {
+  status: 400 | 401 | 403 | 404 | 409 | 413 | 422 | 500 | 503
+  body: Record<string, unknown>
+  headers?: Record<string, string>
+}
+
+/** Seconds. A number, since Prefect's client fails on a date. */
+const RETRY_AFTER = '2'
+
+const STATUSES = {
+  not_found: 404,
+  conflict: 409,
+  bad_request: 400,
+  forbidden: 403,
+} as const satisfies Partial<Record<ErrorCode, number>>
+
+/** The one place where errors become statuses. */
+export function toRefusal(error: unknown): Refusal {
+  if (error instanceof InvalidRequest) {
+    return {
+      status: 422,
+      body: {
+        exception_message: error.message,
+        exception_detail: error.fields,
+        request_body: error.body,
+      },
+    }
+  }
+  if (error instanceof BodyTooLarge) {
+    return { status: 413, body: { detail: error.message } }
+  }
+  if (error instanceof Unauthorized) {
+    return {
+      status: 401,
+      body: { exception_message: 'Unauthorized' },
+      headers: { 'WWW-Authenticate': 'Bearer' },
+    }
+  }
+  const domainError = toDomainError(error)
+  if (domainError !== undefined) {
+    return toDomainRefusal(domainError)
+  }
+  if (isUnavailable(error)) {
+    return unavailable('The store can not be reached now.')
+  }
+  if (isConstraintViolation(error)) {
+    return {
+      status: 409,
+      body: {
+        detail:
+          'Data integrity conflict. This usually means a unique or foreign key constraint was violated.',
+      },
+    }
+  }
+  return { status: 500, body: { exception_message: 'Internal Server Error' } }
+}
+
+function toDomainRefusal(error: DomainFault): Refusal {
+  if (error.code === 'unavailable') {
+    return unavailable(error.message)
+  }
+  if (error.code === 'invalid') {
+    return {
+      status: 422,
+      body: {
+        exception_message: 'Invalid request received.',
+        exception_detail: [
+          { loc: ['body', ...error.field], msg: error.message, type: 'value_error' },
+        ],
+        detail: error.message,
+        request_body: null,
+      },
+    }
+  }
+  return { status: STATUSES[error.code], body: { detail: error.message } }
+}
+
+function unavailable(reason: string): Refusal {
+  return {
+    status: 503,
+    body: { exception_message: 'Service Unavailable', detail: reason },
+    headers: { 'Retry-After': RETRY_AFTER },
+  }
+}
+
+type DomainFault = Pick<DomainError, 'code' | 'message' | 'field'>
+
+const CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
+  'not_found',
+  'conflict',
+  'invalid',
+  'bad_request',
+  'forbidden',
+  'unavailable',
+])
+
+/** Also one that a Durable Object threw: its class is lost on the way, its own properties are not. */
+function toDomainError(error: unknown): DomainFault | undefined {
+  if (error instanceof DomainError) {
+    return error
+  }
+  if (!(error instanceof Error) || !('code' in error) || !CODES.has(error.code)) {
+    return undefined
+  }
+  const field = 'field' in error && Array.isArray(error.field) ? error.field : []
+  return { code: error.code as ErrorCode, message: error.message, field }
+}
+
+/** What D1 and Durable Objects say when they are away, overloaded, restarted or cut off: all of it passes by itself. */
+const TRANSIENT =
+  /network connection lost|overloaded|storage operation exceeded timeout|caused object to be reset|reset because its code was updated|transient issue|did not answer within|no longer accessible|internal error; reference/i
+
+export function isUnavailable(error: unknown): boolean {
+  return (
+    (error instanceof Error && 'retryable' in error && error.retryable === true) ||
+    causes(error).some((cause) => TRANSIENT.test(cause.message))
+  )
+}
+
+function isConstraintViolation(error: unknown): boolean {
+  return causes(error).some((cause) => cause.message.includes('constraint failed'))
+}
+
+/** The error and its causes: drizzle wraps those of D1, D1 those of SQLite. */
+function causes(error: unknown): Error[] {
+  const found: Error[] = []
+  let current = error
+  while (current instanceof Error && found.length < 5) {
+    found.push(current)
+    current = current.cause
+  }
+  return found
+}

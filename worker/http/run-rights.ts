@@ -1,0 +1,29 @@
+/**
+ * What the code inside a run may do with its run token, beyond reading: start flow runs and wait for them, and report
+ * states, task runs, logs and events. It may configure nothing, delete nothing and claim nothing. That a run proposes
+ * states of its own only while its fence is current is judged by its home.
+ */
+const WRITES: ReadonlySet<string> = new Set([
+  'post /flows/',
+  'post /flow_runs/',
+  'patch /flow_runs/{id}',
+  'post /flow_runs/{id}/set_state',
+  'post /flow_runs/{id}/resume',
+  'patch /flow_runs/{id}/labels',
+  'post /deployments/{id}/create_flow_run',
+  'post /task_runs/',
+  'patch /task_runs/{id}',
+  'post /task_runs/{id}/set_state',
+  'post /logs/',
+  'post /events',
+])
+
+/** Reads that are POSTs, since filters are bodies. */
+const READ = /\/(filter|count|paginate|rows|facets|histogram|history|lateness)$/
+
+/** @param path as the route was declared: `/flow_runs/{id}` */
+export function runMay(method: string, path: string): boolean {
+  return (
+    method === 'get' || WRITES.has(`${method} ${path}`) || (method === 'post' && READ.test(path))
+  )
+}

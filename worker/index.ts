@@ -1,0 +1,8 @@
+import { newApp } from './app.ts'
+
+export { EventHub } from './durable/event-hub.ts'
+export { EventStream } from './durable/event-stream.ts'
+export { LogShard } from './durable/log-shard.ts'
+export { WorkPool } from './durable/work-pool.ts'
+
+export default newApp()
