@@ -118,12 +118,19 @@ export class Flusher {
         const some = ids.splice(0, MAX_ROWS)
         await this.#target.prepare?.(some)
         const rows = this.#target.read(some)
-        const present = new Set(rows.map((row) => row.id))
-        for (const id of some.filter((candidate) => !present.has(candidate))) {
+        // From here on these versions are taken: a change that comes while they are written makes its row dirty again.
+        for (const id of some) {
           this.#dirty.delete(id)
         }
-        for (const batch of byBytes(rows)) {
-          await this.#writeBatch(batch)
+        const unwritten = new Set(rows)
+        try {
+          for (const batch of byBytes(rows)) {
+            await this.#writeBatch(batch, unwritten)
+          }
+        } finally {
+          for (const row of unwritten) {
+            this.#dirty.add(row.id)
+          }
         }
       }
       this.#failures = 0
@@ -135,34 +142,34 @@ export class Flusher {
     }
   }
 
-  async #writeBatch(rows: FlushRow[]): Promise<void> {
-    for (const row of rows) {
-      this.#dirty.delete(row.id)
-    }
+  /** Takes what it wrote, or set aside, out of `unwritten`. */
+  async #writeBatch(rows: FlushRow[], unwritten: Set<FlushRow>): Promise<void> {
     try {
       await this.#target.write(JSON.stringify(rows.map((row) => row.columns)))
-      this.#target.acknowledged(rows)
     } catch (error) {
       if (!isRowFault(error)) {
-        for (const row of rows) {
-          this.#dirty.add(row.id)
-        }
         throw error
       }
-      await this.#bisect(rows, error)
+      await this.#bisect(rows, unwritten, error)
+      return
     }
+    for (const row of rows) {
+      unwritten.delete(row)
+    }
+    this.#target.acknowledged(rows)
   }
 
   /** A statement that the store refuses is halved until the bad row stands alone; it is set aside, the rest goes through. */
-  async #bisect(rows: FlushRow[], error: unknown): Promise<void> {
+  async #bisect(rows: FlushRow[], unwritten: Set<FlushRow>, error: unknown): Promise<void> {
     const [only] = rows
     if (rows.length === 1 && only !== undefined) {
+      unwritten.delete(only)
       this.#target.setAside(only, error)
       return
     }
     const middle = Math.ceil(rows.length / 2)
-    await this.#writeBatch(rows.slice(0, middle))
-    await this.#writeBatch(rows.slice(middle))
+    await this.#writeBatch(rows.slice(0, middle), unwritten)
+    await this.#writeBatch(rows.slice(middle), unwritten)
   }
 
   #afterFlush(): void {
