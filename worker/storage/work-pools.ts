@@ -1,16 +1,25 @@
-import { and, eq } from 'drizzle-orm'
+import { and, asc, count, eq, sql, type SQL } from 'drizzle-orm'
 import type { HomeKey } from '#core/flow-run-id.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { WorkPool } from '#core/wire/work-pool.ts'
 import type { WorkQueue } from '#core/wire/work-queue.ts'
-import { workPool } from './schema/config.ts'
-import { listHomeWorkQueues } from './work-queues.ts'
+import { workPoolStatus } from '#domain/readiness.ts'
+import { nextVersion, type Statement } from './commit.ts'
+import { worker, workPool } from './schema/config.ts'
+import { flowRun } from './schema/runs.ts'
+import { listHomeWorkQueues, type VersionedPool } from './work-queues.ts'
+import { isOnline } from './workers.ts'
 import type { Workspace } from './workspace.ts'
 
-/** What the home of a pool keeps of it. Its status and slots in use are null: they move without a new version. */
-export interface HomeWorkPool {
+/** A pool with what its home and the check of concurrent changes need. */
+export interface StoredWorkPool {
   version_number: number
   home_key: HomeKey
   pool: WorkPool
+}
+
+/** What the home of a pool keeps of it. Its status and slots in use are null: they move without a new version. */
+export interface HomeWorkPool extends StoredWorkPool {
   queues: WorkQueue[]
 }
 
@@ -28,6 +37,13 @@ const columns = {
   storage_configuration: workPool.storage_configuration,
 }
 
+/** Slots are held by live executions; they are counted only where a limit gives the number a meaning. */
+const activeSlots = sql<number | null>`CASE WHEN ${workPool.concurrency_limit} IS NOT NULL THEN (
+  SELECT count(*) FROM ${flowRun}
+  WHERE ${flowRun.workspace_id} = ${workPool.workspace_id} AND ${flowRun.deleted} = 0
+    AND ${flowRun.work_pool_id} = ${workPool.id}
+    AND ${flowRun.state_type} IN ('PENDING', 'RUNNING', 'CANCELLING')) END`
+
 export async function readHomeWorkPool(
   workspace: Workspace,
   workPoolId: string,
@@ -42,4 +58,126 @@ export async function readHomeWorkPool(
   // Read after the pool: queues newer than the version are sent again with the version that they belong to.
   const queues = await listHomeWorkQueues(workspace, workPoolId)
   return { ...row, pool: { ...row.pool, status: null, active_slots: null }, queues }
+}
+
+export async function findWorkPool(
+  workspace: Workspace,
+  name: string,
+  now: Micros,
+): Promise<StoredWorkPool | undefined> {
+  const [found] = await selectStored(workspace, eq(workPool.name, name), now)
+  return found
+}
+
+/** The pools that a condition on `work_pool` names, by name. */
+export async function listWorkPools(
+  workspace: Workspace,
+  condition: SQL | undefined,
+  page: { limit: number; offset: number },
+  now: Micros,
+): Promise<WorkPool[]> {
+  const stored = await selectStored(workspace, condition, now, page)
+  return stored.map((row) => row.pool)
+}
+
+export async function countWorkPools(
+  workspace: Workspace,
+  condition: SQL | undefined,
+): Promise<number> {
+  const [row] = await workspace.store
+    .select({ count: count() })
+    .from(workPool)
+    .where(and(eq(workPool.workspace_id, workspace.id), condition))
+  return row?.count ?? 0
+}
+
+async function selectStored(
+  workspace: Workspace,
+  condition: SQL | undefined,
+  now: Micros,
+  page: { limit: number; offset: number } = { limit: 1, offset: 0 },
+): Promise<StoredWorkPool[]> {
+  const online = sql<number>`EXISTS (SELECT 1 FROM ${worker}
+    WHERE ${worker.work_pool_id} = ${workPool.id} AND ${isOnline(now)})`
+  const rows = await workspace.store
+    .select({
+      pool: { ...columns, active_slots: activeSlots },
+      online,
+      version_number: workPool.version_number,
+      home_key: workPool.home_key,
+    })
+    .from(workPool)
+    .where(and(eq(workPool.workspace_id, workspace.id), condition))
+    .orderBy(asc(workPool.name))
+    .limit(page.limit)
+    .offset(page.offset)
+  return rows.map(({ online: isServed, pool, ...stored }) => ({
+    ...stored,
+    pool: { ...pool, status: workPoolStatus(pool, isServed === 1) },
+  }))
+}
+
+export type NewWorkPool = Pick<
+  WorkPool,
+  | 'id'
+  | 'name'
+  | 'description'
+  | 'type'
+  | 'base_job_template'
+  | 'is_paused'
+  | 'concurrency_limit'
+  | 'default_queue_id'
+  | 'storage_configuration'
+>
+
+export function insertWorkPool(
+  workspace: Workspace,
+  homeKey: HomeKey,
+  pool: NewWorkPool,
+  now: Micros,
+): Statement {
+  const created = formatTimestamp(now)
+  return workspace.store.insert(workPool).values({
+    ...pool,
+    workspace_id: workspace.id,
+    created,
+    updated: created,
+    version_number: 1,
+    home_key: homeKey,
+  })
+}
+
+export type WorkPoolFields = Partial<
+  Pick<
+    WorkPool,
+    | 'description'
+    | 'is_paused'
+    | 'base_job_template'
+    | 'concurrency_limit'
+    | 'storage_configuration'
+  >
+>
+
+/** Refuses the batch when the pool is no longer at the version that was read. */
+export function updateWorkPool(
+  workspace: Workspace,
+  pool: VersionedPool,
+  fields: WorkPoolFields,
+  now: Micros,
+): Statement {
+  return workspace.store
+    .update(workPool)
+    .set({
+      ...fields,
+      updated: formatTimestamp(now),
+      version_number: nextVersion(workPool.version_number, pool.version_number),
+    })
+    .where(and(eq(workPool.workspace_id, workspace.id), eq(workPool.id, pool.id)))
+}
+
+/** Takes the pool's queues and workers with it. */
+export function removeWorkPool(workspace: Workspace, id: string): Statement {
+  return workspace.store
+    .delete(workPool)
+    .where(and(eq(workPool.workspace_id, workspace.id), eq(workPool.id, id)))
 }

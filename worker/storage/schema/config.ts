@@ -2,6 +2,7 @@ import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqli
 import type { CreatedBy, JsonObject } from '#core/wire/common.ts'
 import type { ConcurrencyOptions } from '#core/wire/deployment.ts'
 import type { Schedule } from '#core/wire/schedule.ts'
+import type { WorkPool } from '#core/wire/work-pool.ts'
 
 // A workspace's store: what its people configure. `version` rises with each change, in the same batch; homes take only newer ones.
 
@@ -94,7 +95,7 @@ export const workPool = sqliteTable(
     is_paused: integer({ mode: 'boolean' }).notNull(),
     concurrency_limit: integer(),
     default_queue_id: text().notNull(),
-    storage_configuration: json<JsonObject>().notNull(),
+    storage_configuration: json<WorkPool['storage_configuration']>().notNull(),
   },
   (table) => [uniqueIndex('work_pool_by_name').on(table.workspace_id, table.name)],
 )
