@@ -45,12 +45,15 @@ export class ApiError extends Error {
   /** The answer was no JSON: something between here and the API spoke. */
   readonly undecodable: boolean
   readonly retryAfterSeconds: number | undefined
+  /** The server's name for the request, under which its logs have it. */
+  readonly requestId: string | undefined
 
   constructor(request: string, response: Response, text: string) {
     const body = decode(text)
     super(`${request}: ${response.status} ${describe(body) ?? response.statusText}`)
     this.status = response.status
     this.body = body
+    this.requestId = response.headers.get('X-Request-Id') ?? undefined
     this.undecodable = text !== '' && body === undefined
     const retryAfter = Number(response.headers.get('Retry-After') ?? Number.NaN)
     this.retryAfterSeconds = Number.isFinite(retryAfter) ? retryAfter : undefined
@@ -186,6 +189,10 @@ export class Client {
     this.#call<query.FlowRunFacets>('POST', '/flow_runs/facets', { body })
   flowRunHistogram = (body: query.FlowRunHistogramQuery) =>
     this.#call<query.FlowRunHistogram>('POST', '/flow_runs/histogram', { body })
+  flowRunHistory = (body: query.FlowRunHistoryQuery) =>
+    this.#call<query.HistoryInterval[]>('POST', '/flow_runs/history', { body })
+  flowRunLateness = (body: query.FlowRunsCount = {}) =>
+    this.#call<number | null>('POST', '/flow_runs/lateness', { body })
   setFlowRunState = (id: string, state: StateCreate, force = false) =>
     this.#call<OrchestrationResult>('POST', `/flow_runs/${id}/set_state`, {
       body: { state, force },

@@ -86,6 +86,9 @@ export const deploymentFilter = z
       .strictObject({ operator, all_: list(text), any_: list(text), is_null_: flag })
       .nullish(),
     work_queue_name: z.strictObject({ any_: list(text) }).nullish(),
+    concurrency_limit: z
+      .strictObject({ ge_: z.int().nullish(), le_: z.int().nullish(), is_null_: flag })
+      .nullish(),
   })
   .meta({ id: 'DeploymentFilter' })
 
@@ -251,6 +254,37 @@ export const logsQuery = z
   .strictObject({ logs: logFilter.nullish(), sort: logSort.nullish(), ...page })
   .meta({ id: 'LogsQuery' })
 export type LogsQuery = z.infer<typeof logsQuery>
+
+/** Prefect names the queues' filter differently here, and here only. */
+export const flowRunHistoryQuery = z
+  .strictObject({
+    ...runFilters,
+    work_queues: workQueueFilter.nullish(),
+    history_start: timestamp,
+    history_end: timestamp,
+    history_interval_seconds: z.number().min(1),
+  })
+  .meta({ id: 'FlowRunHistoryQuery' })
+export type FlowRunHistoryQuery = z.infer<typeof flowRunHistoryQuery>
+
+export const historyInterval = z
+  .object({
+    interval_start: z.string(),
+    interval_end: z.string(),
+    states: z.array(
+      z.object({
+        state_type: stateType,
+        state_name: z.string(),
+        count_runs: z.int(),
+        /** Seconds. */
+        sum_estimated_run_time: z.number(),
+        /** Seconds. */
+        sum_estimated_lateness: z.number(),
+      }),
+    ),
+  })
+  .meta({ id: 'HistoryResponse' })
+export type HistoryInterval = z.infer<typeof historyInterval>
 
 /** A numbered page of any list. */
 export const paged = <T extends z.ZodType>(item: T) =>
