@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { newApi, type Api, type AppEnv } from './http/endpoint.ts'
+import { addFlowRoutes } from './http/flows.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addServerRoutes } from './http/server.ts'
@@ -38,6 +39,7 @@ export function newApp(): OpenAPIHono<AppEnv> {
 
 function addRoutes(api: Api): void {
   addServerRoutes(api)
+  addFlowRoutes(api)
 }
 
 /** One line for the operator: what the client is not told. */

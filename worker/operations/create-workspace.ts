@@ -1,8 +1,8 @@
 import { API_KEY_RANDOM_BYTES, apiKey } from '#core/api-key.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
-import { uuidV7 } from '#core/uuid.ts'
 import { insertApiKeyStatement } from '#storage/access.ts'
 import { newHomeKey } from '#storage/homes.ts'
+import { newId } from '#storage/new-id.ts'
 
 export interface NewWorkspace {
   account_name: string
@@ -74,8 +74,4 @@ export async function createWorkspace(
     ),
   ])
   return { account_id: accountId, workspace_id: workspaceId, key_id: keyId, key }
-}
-
-function newId(now: Micros): string {
-  return uuidV7(Math.floor(now / 1000), crypto.getRandomValues(new Uint8Array(10)))
 }

@@ -1,0 +1,118 @@
+import { and, asc, count, desc, eq, type SQL } from 'drizzle-orm'
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { Flow, FlowCreate, FlowUpdate } from '#core/wire/flow.ts'
+import type { FlowSort } from '#core/wire/query.ts'
+import { flowCondition, type Filters } from '#domain/filter.ts'
+import { toSql } from './condition.ts'
+import { newId } from './new-id.ts'
+import { flow } from './schema/config.ts'
+import type { Workspace } from './workspace.ts'
+
+const columns = {
+  id: flow.id,
+  created: flow.created,
+  updated: flow.updated,
+  name: flow.name,
+  tags: flow.tags,
+  labels: flow.labels,
+}
+
+/** The id last, so that rows of equal rank keep one order from page to page. */
+const ORDERS: Record<FlowSort, SQL[]> = {
+  NAME_ASC: [asc(flow.name), asc(flow.id)],
+  NAME_DESC: [desc(flow.name), desc(flow.id)],
+  CREATED_DESC: [desc(flow.created), desc(flow.id)],
+  UPDATED_DESC: [desc(flow.updated), desc(flow.id)],
+}
+
+export async function findFlow(workspace: Workspace, id: string): Promise<Flow | undefined> {
+  const [row] = await workspace.store
+    .select(columns)
+    .from(flow)
+    .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
+  return row
+}
+
+export async function findFlowByName(
+  workspace: Workspace,
+  name: string,
+): Promise<Flow | undefined> {
+  const [row] = await workspace.store
+    .select(columns)
+    .from(flow)
+    .where(and(eq(flow.workspace_id, workspace.id), eq(flow.name, name)))
+  return row
+}
+
+/** Makes a flow; undefined when the workspace has one of that name. */
+export async function insertFlow(
+  workspace: Workspace,
+  body: FlowCreate,
+  now: Micros,
+): Promise<Flow | undefined> {
+  const created = formatTimestamp(now)
+  const [row] = await workspace.store
+    .insert(flow)
+    .values({
+      id: newId(now),
+      workspace_id: workspace.id,
+      created,
+      updated: created,
+      name: body.name,
+      tags: body.tags ?? [],
+      labels: body.labels ?? {},
+    })
+    .onConflictDoNothing()
+    .returning(columns)
+  return row
+}
+
+/** @returns whether the workspace has that flow */
+export async function updateFlow(
+  workspace: Workspace,
+  id: string,
+  body: FlowUpdate,
+  now: Micros,
+): Promise<boolean> {
+  const changed = await workspace.store
+    .update(flow)
+    .set({
+      updated: formatTimestamp(now),
+      ...(body.tags === undefined ? {} : { tags: body.tags }),
+    })
+    .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
+    .returning({ id: flow.id })
+  return changed.length > 0
+}
+
+/** @returns whether the workspace had that flow */
+export async function removeFlow(workspace: Workspace, id: string): Promise<boolean> {
+  const removed = await workspace.store
+    .delete(flow)
+    .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
+    .returning({ id: flow.id })
+  return removed.length > 0
+}
+
+export async function listFlows(
+  workspace: Workspace,
+  filters: Filters,
+  sort: FlowSort,
+  slice: { limit: number; offset: number },
+): Promise<Flow[]> {
+  return await workspace.store
+    .select(columns)
+    .from(flow)
+    .where(toSql(flowCondition(workspace.id, filters)))
+    .orderBy(...ORDERS[sort])
+    .limit(slice.limit)
+    .offset(slice.offset)
+}
+
+export async function countFlows(workspace: Workspace, filters: Filters): Promise<number> {
+  const [row] = await workspace.store
+    .select({ count: count() })
+    .from(flow)
+    .where(toSql(flowCondition(workspace.id, filters)))
+  return row?.count ?? 0
+}
