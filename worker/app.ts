@@ -1,6 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { newApi, type Api, type AppEnv } from './http/endpoint.ts'
+import { addFeedRoutes } from './http/feed.ts'
 import { addFlowRoutes } from './http/flows.ts'
+import { addLogRoutes } from './http/logs.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addServerRoutes } from './http/server.ts'
@@ -40,6 +42,8 @@ export function newApp(): OpenAPIHono<AppEnv> {
 function addRoutes(api: Api): void {
   addServerRoutes(api)
   addFlowRoutes(api)
+  addLogRoutes(api)
+  addFeedRoutes(api)
 }
 
 /** One line for the operator: what the client is not told. */

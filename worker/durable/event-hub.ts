@@ -1,4 +1,165 @@
 import { DurableObject } from 'cloudflare:workers'
+import { feedSubscribe, type FeedFrame } from '#core/wire/feed.ts'
+import type { FlowRunRow } from '#core/wire/flow-run.ts'
+import type { TaskRun } from '#core/wire/task-run.ts'
+import { FeedLog, isTopic, toFrames, type Change, type VersionedChange } from '#domain/feed-log.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import { migrate } from './migrate.ts'
 
-export class EventHub extends DurableObject<Bindings> {}
+const TABLES = [
+  'CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL)',
+]
+
+/** Versions are reserved in blocks, so that they only rise, over restarts too, and a change costs no row. */
+const VERSION_BLOCK = 1_000_000
+/** Changes that come closer together than this are sent together. */
+const GATHER_MS = 100
+
+/** Kept with a sleeping socket. */
+interface Subscription {
+  topics: string[]
+}
+
+/** Gives every change of the workspace a version and pushes it to the feed's sockets, which it holds while it sleeps. */
+export class EventHub extends DurableObject<Bindings> {
+  readonly #log: FeedLog
+  #reserved = 0
+  #unsent: VersionedChange[] = []
+  #lastSent = 0
+  #alarmSet = false
+
+  constructor(ctx: DurableObjectState, env: Bindings) {
+    super(ctx, env)
+    migrate(ctx.storage.sql, ctx.storage, [TABLES])
+    this.#log = new FeedLog(this.#reserveVersions())
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
+  }
+
+  /** The version of the newest change. Whoever reads it before a list, and subscribes with it, misses nothing. */
+  version(): number {
+    return this.#log.version
+  }
+
+  publishFlowRuns(rows: FlowRunRow[]): void {
+    this.#publish(rows.map((row) => ({ kind: 'flow_run', id: row.id, row })))
+  }
+
+  publishFlowRunsDeleted(ids: string[]): void {
+    this.#publish(ids.map((id) => ({ kind: 'flow_run_deleted', id })))
+  }
+
+  publishTaskRuns(flowRunId: string, taskRuns: TaskRun[]): void {
+    this.#publish(
+      taskRuns.map((row) => ({ kind: 'task_run', id: row.id, flow_run_id: flowRunId, row })),
+    )
+  }
+
+  publishLogs(flowRunId: string): void {
+    this.#publish([{ kind: 'logs', id: flowRunId }])
+  }
+
+  /** Takes the Worker's end of a subscriber's socket; the Worker has checked the key. */
+  override fetch(request: Request): Response {
+    if (request.headers.get('Upgrade') !== 'websocket') {
+      return new Response('expected a WebSocket', { status: 426 })
+    }
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.ctx.acceptWebSocket(server)
+    return new Response(null, { status: 101, webSocket: client })
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    const subscribe = feedSubscribe.safeParse(parseJson(message))
+    if (!subscribe.success) {
+      socket.close(1008, 'Expected a subscribe message')
+      return
+    }
+    const { topics, since } = subscribe.data
+    const unknown = topics.find((topic) => !isTopic(topic))
+    if (unknown !== undefined) {
+      socket.close(1008, `Unknown topic '${unknown.slice(0, 60)}'`)
+      return
+    }
+    // What is held back belongs to the time before this subscription.
+    this.#sendUnsent()
+    socket.serializeAttachment({ topics } satisfies Subscription)
+    const { version } = this.#log
+    if (typeof since === 'number') {
+      const missed = this.#log.since(since)
+      send(socket, missed === undefined ? [{ type: 'reset', version }] : toFrames(missed, topics))
+    }
+    send(socket, [{ type: 'subscribed', version }])
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    // 1005 and 1006 only report that there was no close frame; they can't be sent.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code, reason)
+  }
+
+  /** Sends what a burst left over. Never throws. */
+  override alarm(): void {
+    this.#alarmSet = false
+    this.#sendUnsent()
+  }
+
+  #publish(changes: Change[]): void {
+    const now = Date.now()
+    if (this.#log.version + 1 >= this.#reserved) {
+      this.#reserveVersions()
+    }
+    const added = this.#log.add(changes, now)
+    if (this.ctx.getWebSockets().length === 0) {
+      return
+    }
+    this.#unsent.push(...added)
+    if (now - this.#lastSent >= GATHER_MS) {
+      this.#sendUnsent()
+    } else if (!this.#alarmSet) {
+      this.#alarmSet = true
+      this.ctx.waitUntil(this.ctx.storage.setAlarm(now + GATHER_MS))
+    }
+  }
+
+  #sendUnsent(): void {
+    const changes = this.#unsent
+    if (changes.length === 0) {
+      return
+    }
+    this.#unsent = []
+    this.#lastSent = Date.now()
+    for (const socket of this.ctx.getWebSockets()) {
+      const subscription = socket.deserializeAttachment() as Subscription | null
+      if (subscription !== null) {
+        send(socket, toFrames(changes, subscription.topics))
+      }
+    }
+  }
+
+  /** Moves the reservation on by a block; returns where the block begins. */
+  #reserveVersions(): number {
+    const { sql } = this.ctx.storage
+    const row = sql.exec<{ reserved: number }>('SELECT reserved FROM version').toArray()[0]
+    const begin = row?.reserved ?? 0
+    this.#reserved = begin + VERSION_BLOCK
+    sql.exec('INSERT OR REPLACE INTO version (one, reserved) VALUES (1, ?)', this.#reserved)
+    return begin
+  }
+}
+
+function send(socket: WebSocket, frames: FeedFrame[]): void {
+  try {
+    for (const frame of frames) {
+      socket.send(JSON.stringify(frame))
+    }
+  } catch {
+    // The socket has just gone; its client will come back with `since`.
+  }
+}
+
+function parseJson(message: string | ArrayBuffer): unknown {
+  try {
+    return typeof message === 'string' ? JSON.parse(message) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,252 @@
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { Log, LogCreate } from '#core/wire/log.ts'
+import { compare, hash128, logId, type ChunkSpan } from '#domain/log-query.ts'
+
+/** The shard's tables. Rows written are the bill, so a row holds many lines. Written and read here only. */
+export const LOG_TABLES: readonly string[] = [
+  `CREATE TABLE log_chunk (
+    flow_run_id TEXT NOT NULL, -- '' for lines of no flow run
+    position INTEGER NOT NULL, -- the number of its first line within the run
+    count INTEGER NOT NULL,
+    first TEXT NOT NULL,       -- earliest and latest timestamp in it
+    last TEXT NOT NULL,
+    least_level INTEGER NOT NULL,
+    most_level INTEGER NOT NULL,
+    batches TEXT NOT NULL,     -- in a run's newest chunk: hashes of the batches of the last minutes
+    body TEXT NOT NULL,        -- a JSON array per line of text
+    PRIMARY KEY (flow_run_id, position)
+  ) WITHOUT ROWID`,
+]
+
+/** A chunk grows to this size before the next one begins: few rows, and none that is slow to read. */
+const CHUNK_CHARS = 65_536
+/** An object's row holds 2 MB; a line whose JSON is longer than this is cut. */
+const MAX_LINE_BYTES = 1_500_000
+/** A client that got no answer sends a batch again within this time. */
+const BATCH_MEMORY_MICROS = 600_000_000
+const MAX_BATCHES = 64
+
+type Body = [
+  level: number,
+  timestamp: string,
+  name: string,
+  message: string,
+  taskRunId: string | null,
+  received: string,
+]
+type Batches = Record<string, Micros>
+
+export interface Chunk extends ChunkSpan {
+  least_level: number
+  most_level: number
+}
+
+export interface StoredLine extends Log {
+  /** The number of the line within its run. */
+  index: number
+}
+
+export class LogStore {
+  readonly #storage: DurableObjectStorage
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+  }
+
+  /** Adds a batch of one run's lines, unless the same batch was added within the last minutes: then false. */
+  append(flowRunId: string, logs: LogCreate[], now: Micros): boolean {
+    const received = formatTimestamp(now)
+    const hash = hash128(JSON.stringify(logs))
+    return this.#storage.transactionSync(() => {
+      const newest = this.#newest(flowRunId)
+      const batches = recent(newest?.batches ?? {}, now)
+      if (hash in batches) {
+        return false
+      }
+      batches[hash] = now
+      this.#write(
+        flowRunId,
+        newest,
+        logs.map((log) => toBody(log, received)),
+        batches,
+      )
+      return true
+    })
+  }
+
+  chunks(flowRunIds: readonly string[] | undefined): Chunk[] {
+    const columns = 'flow_run_id, position, count, first, last, least_level, most_level'
+    return (flowRunIds === undefined
+      ? this.#storage.sql.exec(`SELECT ${columns} FROM log_chunk`)
+      : this.#storage.sql.exec(
+          `SELECT ${columns} FROM log_chunk WHERE flow_run_id IN (SELECT value FROM json_each(?))`,
+          JSON.stringify(flowRunIds),
+        )
+    ).toArray() as unknown as Chunk[]
+  }
+
+  lines(chunk: ChunkSpan): StoredLine[] {
+    const rows = this.#storage.sql
+      .exec<{
+        body: string
+      }>(
+        'SELECT body FROM log_chunk WHERE flow_run_id = ? AND position = ?',
+        chunk.flow_run_id,
+        chunk.position,
+      )
+      .toArray()
+    return rows.flatMap(({ body }) =>
+      body.split('\n').map((text, offset) => {
+        const [level, timestamp, name, message, taskRunId, received] = JSON.parse(text) as Body
+        const index = chunk.position + offset
+        return {
+          id: logId(chunk.flow_run_id, index),
+          created: received,
+          updated: received,
+          name,
+          level,
+          message,
+          timestamp,
+          flow_run_id: chunk.flow_run_id === '' ? null : chunk.flow_run_id,
+          task_run_id: taskRunId,
+          index,
+        }
+      }),
+    )
+  }
+
+  remove(flowRunId: string): void {
+    this.#storage.sql.exec('DELETE FROM log_chunk WHERE flow_run_id = ?', flowRunId)
+  }
+
+  #newest(flowRunId: string): NewestChunk | undefined {
+    const row = this.#storage.sql
+      .exec<{ position: number; count: number; chars: number; batches: string }>(
+        `SELECT position, count, length(body) AS chars, batches FROM log_chunk
+         WHERE flow_run_id = ? ORDER BY position DESC LIMIT 1`,
+        flowRunId,
+      )
+      .toArray()[0]
+    return row && { ...row, batches: JSON.parse(row.batches) as Batches }
+  }
+
+  /** Fills the newest chunk up, then begins others. */
+  #write(
+    flowRunId: string,
+    newest: NewestChunk | undefined,
+    bodies: Body[],
+    batches: Batches,
+  ): void {
+    const memory = JSON.stringify(batches)
+    let position = (newest?.position ?? 0) + (newest?.count ?? 0)
+    const room = newest === undefined ? 0 : CHUNK_CHARS - newest.chars
+    for (const [index, part] of cut(bodies, room).entries()) {
+      if (part.texts.length === 0) {
+        continue
+      }
+      const text = part.texts.join('\n')
+      if (index === 0 && newest !== undefined) {
+        this.#storage.sql.exec(
+          `UPDATE log_chunk SET count = count + ?, first = min(first, ?), last = max(last, ?),
+             least_level = min(least_level, ?), most_level = max(most_level, ?), batches = ?,
+             body = body || char(10) || ?
+           WHERE flow_run_id = ? AND position = ?`,
+          part.texts.length,
+          part.first,
+          part.last,
+          part.leastLevel,
+          part.mostLevel,
+          memory,
+          text,
+          flowRunId,
+          newest.position,
+        )
+      } else {
+        this.#storage.sql.exec(
+          `INSERT INTO log_chunk
+             (flow_run_id, position, count, first, last, least_level, most_level, batches, body)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          flowRunId,
+          position,
+          part.texts.length,
+          part.first,
+          part.last,
+          part.leastLevel,
+          part.mostLevel,
+          memory,
+          text,
+        )
+      }
+      position += part.texts.length
+    }
+  }
+}
+
+interface NewestChunk {
+  position: number
+  count: number
+  chars: number
+  batches: Batches
+}
+
+function toBody(log: LogCreate, received: string): Body {
+  const message = log.message.replaceAll('\u0000', '')
+  const body: Body = [
+    log.level,
+    log.timestamp,
+    log.name,
+    message,
+    log.task_run_id ?? null,
+    received,
+  ]
+  const bytes = new TextEncoder().encode(JSON.stringify(body)).byteLength
+  if (bytes > MAX_LINE_BYTES) {
+    // One character is at most six bytes of JSON (a control character).
+    body[2] = log.name.slice(0, 1000)
+    body[3] = `${message.slice(0, Math.floor(MAX_LINE_BYTES / 6) - 10_000)}... [truncated]`
+  }
+  return body
+}
+
+interface Part {
+  texts: string[]
+  first: string
+  last: string
+  leastLevel: number
+  mostLevel: number
+}
+
+/** Cuts lines into parts: the first one of at most `room` characters (perhaps none), the others of a chunk's size. */
+function cut(bodies: Body[], room: number): Part[] {
+  let part: Part = emptyPart()
+  let left = room
+  const parts = [part]
+  for (const body of bodies) {
+    const text = JSON.stringify(body)
+    if (text.length + 1 > left && (part.texts.length > 0 || parts.length === 1)) {
+      part = emptyPart()
+      parts.push(part)
+      left = CHUNK_CHARS
+    }
+    const [level, timestamp] = body
+    part.texts.push(text)
+    part.first = part.first === '' || compare(timestamp, part.first) < 0 ? timestamp : part.first
+    part.last = compare(timestamp, part.last) > 0 ? timestamp : part.last
+    part.leastLevel = Math.min(part.leastLevel, level)
+    part.mostLevel = Math.max(part.mostLevel, level)
+    left -= text.length + 1
+  }
+  return parts
+}
+
+function emptyPart(): Part {
+  return { texts: [], first: '', last: '', leastLevel: Infinity, mostLevel: -Infinity }
+}
+
+function recent(batches: Batches, now: Micros): Batches {
+  return Object.fromEntries(
+    Object.entries(batches)
+      .filter(([, time]) => now - time < BATCH_MEMORY_MICROS)
+      .slice(-MAX_BATCHES),
+  )
+}
