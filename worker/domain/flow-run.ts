@@ -1,4 +1,5 @@
 import { runTail } from '#core/flow-run-id.ts'
+import { defaultStateName, isTerminal } from '#core/state.ts'
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type { FlowRun, FlowRunPolicy, FlowRunRow } from '#core/wire/flow-run.ts'
 import type { State, StateCreate, StateType } from '#core/wire/state.ts'
@@ -22,22 +23,8 @@ export interface FlowRunRecord extends Omit<
   deleted: boolean
 }
 
-const TERMINAL: ReadonlySet<StateType> = new Set(['COMPLETED', 'CANCELLED', 'FAILED', 'CRASHED'])
-
 export function isTerminalType(type: StateType | null): boolean {
-  return type !== null && TERMINAL.has(type)
-}
-
-const DEFAULT_NAMES: Record<StateType, string> = {
-  SCHEDULED: 'Scheduled',
-  PENDING: 'Pending',
-  RUNNING: 'Running',
-  COMPLETED: 'Completed',
-  FAILED: 'Failed',
-  CANCELLED: 'Cancelled',
-  CRASHED: 'Crashed',
-  PAUSED: 'Paused',
-  CANCELLING: 'Cancelling',
+  return type !== null && isTerminal(type)
 }
 
 /** A state that is about to be written: complete but for id and time. */
@@ -48,7 +35,7 @@ export function proposedState(request: StateCreate, now: Micros): ProposedState 
   const details = request.state_details ?? {}
   return {
     type: request.type,
-    name: request.name ?? DEFAULT_NAMES[request.type],
+    name: request.name ?? defaultStateName(request.type),
     message: request.message ?? null,
     data: request.data ?? null,
     state_details:
@@ -170,7 +157,8 @@ export function toFlowRun(run: FlowRunRecord, names: RunNames, now: Micros): Flo
   const state = currentState(run)
   return {
     ...fields,
-    ...names,
+    work_queue_name: names.work_queue_name,
+    work_pool_name: names.work_pool_name,
     state,
     infrastructure_document_id: null,
     ...estimates({ ...run, state_timestamp: state?.timestamp ?? null }, now),
@@ -190,10 +178,11 @@ export function toFlowRunRow(
     state,
     ...fields
   } = toFlowRun(run, names, now)
+  const { flow_name, deployment_name } = names
   return {
     ...fields,
-    flow_name: names.flow_name,
-    deployment_name: names.deployment_name,
+    flow_name,
+    deployment_name,
     state_message: state?.message ?? null,
     version: run.seq,
   }
@@ -201,13 +190,7 @@ export function toFlowRunRow(
 
 /** A run's columns in the store. */
 export function toStoreColumns(workspaceId: string, run: FlowRunRecord): Record<string, unknown> {
-  return {
-    ...run,
-    workspace_id: workspaceId,
-    tail: runTail(run.id),
-    deleted: run.deleted ? 1 : 0,
-    auto_scheduled: run.auto_scheduled ? 1 : 0,
-  }
+  return { ...run, workspace_id: workspaceId, tail: runTail(run.id) }
 }
 
 export const DEFAULT_POLICY: FlowRunPolicy = {

@@ -1,14 +1,29 @@
-import type { Workspace } from '#storage/workspace.ts'
+import {
+  openWorkspace,
+  type Bindings,
+  type Workspace,
+  type WorkspaceRow,
+} from '#storage/workspace.ts'
 
 /** What an object must know of its workspace; passed with each call and kept, since an alarm has no caller. */
-export interface ObjectContext {
+export interface ObjectContext extends Omit<WorkspaceRow, 'id'> {
   workspace_id: string
-  /** The name of the D1 binding that holds the workspace's rows. */
-  store: string
-  /** Where the workspace's objects are made; null is anywhere. */
-  region: string | null
 }
 
 export function objectContext(workspace: Workspace): ObjectContext {
-  return { workspace_id: workspace.id, store: workspace.store_name, region: workspace.region }
+  return {
+    workspace_id: workspace.id,
+    account_id: workspace.account_id,
+    name: workspace.name,
+    store: workspace.store_name,
+    region: workspace.region,
+    event_streams: workspace.event_streams,
+    log_shards: workspace.log_shards,
+  }
+}
+
+/** The handle of the workspace that an object belongs to. */
+export function workspaceOf(bindings: Bindings, context: ObjectContext): Workspace {
+  const { workspace_id, ...row } = context
+  return openWorkspace(bindings, { ...row, id: workspace_id })
 }

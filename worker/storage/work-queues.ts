@@ -1,10 +1,13 @@
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
 import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { WorkQueuesQuery } from '#core/wire/query.ts'
 import type { WorkQueue } from '#core/wire/work-queue.ts'
+import { workQueueCondition } from '#domain/filter.ts'
 import type { RankedQueue } from '#domain/queue-priorities.ts'
 import { workQueueStatus } from '#domain/readiness.ts'
 import { nextVersion, type Statement } from './commit.ts'
+import { toSql } from './condition.ts'
 import { deployment, workPool, workQueue } from './schema/config.ts'
 import { flowRun } from './schema/runs.ts'
 import type { Workspace } from './workspace.ts'
@@ -82,13 +85,19 @@ export async function findWorkQueueByName(
   return found
 }
 
-/** The queues that a condition on `work_queue` and `work_pool` names, the most urgent first. */
+/** The queues that the filters name, of one pool or of all, the most urgent first. */
 export async function listWorkQueues(
   workspace: Workspace,
-  condition: SQL | undefined,
+  filters: Pick<WorkQueuesQuery, 'work_queues' | 'work_pools'> & { work_pool_id?: string },
   page: { limit: number; offset: number },
   now: Micros,
 ): Promise<WorkQueue[]> {
+  const condition = and(
+    toSql(workQueueCondition(workspace.id, filters)),
+    filters.work_pool_id === undefined
+      ? undefined
+      : eq(workQueue.work_pool_id, filters.work_pool_id),
+  )
   const stored = await selectStored(workspace, condition, now, page)
   return stored.map((row) => row.queue)
 }
@@ -195,28 +204,33 @@ export function raisePoolVersion(workspace: Workspace, pool: VersionedPool): Sta
     .where(and(eq(workPool.workspace_id, workspace.id), eq(workPool.id, pool.id)))
 }
 
-/** The deployments whose runs go to the queues that a condition on `work_queue` names. */
+/** One queue, or all of a pool. */
+export type QueueScope = { queueId: string } | { workPoolId: string }
+
+function inScope(scope: QueueScope): SQL {
+  return 'queueId' in scope
+    ? eq(workQueue.id, scope.queueId)
+    : eq(workQueue.work_pool_id, scope.workPoolId)
+}
+
+/** The deployments whose runs go to these queues. */
 export async function listDeploymentsOfQueues(
   workspace: Workspace,
-  condition: SQL | undefined,
+  scope: QueueScope,
 ): Promise<{ id: string; home_key: HomeKey }[]> {
   return await workspace.store
     .select({ id: deployment.id, home_key: deployment.home_key })
     .from(deployment)
     .innerJoin(workQueue, eq(workQueue.id, deployment.work_queue_id))
-    .where(and(eq(deployment.workspace_id, workspace.id), condition))
+    .where(and(eq(deployment.workspace_id, workspace.id), inScope(scope)))
 }
 
 /** Before queues go: their deployments lose them and get a new version. They stay at their home, which outlives its pool. */
-export function detachDeployments(
-  workspace: Workspace,
-  queues: SQL | undefined,
-  now: Micros,
-): Statement {
+export function detachDeployments(workspace: Workspace, scope: QueueScope, now: Micros): Statement {
   const ids = workspace.store
     .select({ id: workQueue.id })
     .from(workQueue)
-    .where(and(eq(workQueue.workspace_id, workspace.id), queues))
+    .where(and(eq(workQueue.workspace_id, workspace.id), inScope(scope)))
   return workspace.store
     .update(deployment)
     .set({
@@ -226,5 +240,22 @@ export function detachDeployments(
     })
     .where(
       and(eq(deployment.workspace_id, workspace.id), sql`${deployment.work_queue_id} IN ${ids}`),
+    )
+}
+
+/** Notes that somebody has asked these queues for runs. */
+export async function recordQueuesPolled(
+  workspace: Workspace,
+  ids: readonly string[],
+  now: Micros,
+): Promise<void> {
+  await workspace.store
+    .update(workQueue)
+    .set({ last_polled: formatTimestamp(now) })
+    .where(
+      and(
+        eq(workQueue.workspace_id, workspace.id),
+        sql`${workQueue.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+      ),
     )
 }

@@ -23,6 +23,8 @@ export interface Workspace {
   /** The database that holds the workspace's rows, and the name of its binding. */
   readonly store: DrizzleD1Database
   readonly store_name: string
+  /** The same database, for statements that drizzle can't write. */
+  readonly database: D1Database
   readonly bindings: Bindings
 }
 
@@ -42,5 +44,5 @@ export function openWorkspace(bindings: Bindings, row: WorkspaceRow): Workspace 
   if (store === undefined) {
     throw new Error(`workspace ${row.id} lies in store '${row.store}', which has no binding`)
   }
-  return { ...row, store: drizzle(store), store_name: row.store, bindings }
+  return { ...row, store: drizzle(store), store_name: row.store, database: store, bindings }
 }

@@ -1,0 +1,65 @@
+import { nextDates } from '#core/schedule.ts'
+import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
+import type { DeploymentSchedule } from '#core/wire/schedule.ts'
+
+// How far ahead schedules are expanded, as in Prefect (contract 5).
+const MIN_RUNS = 3
+const MAX_RUNS = 100
+const HOUR: Micros = 3600 * MICROS_PER_SECOND
+const HORIZON: Micros = 100 * 24 * HOUR
+/** Expanding is not repeated sooner than this, or a schedule of seconds would keep its home busy. */
+const MIN_PAUSE: Micros = 60 * MICROS_PER_SECOND
+
+export interface ScheduledDate {
+  schedule: DeploymentSchedule
+  date: Micros
+}
+
+export interface SchedulePlan {
+  /** The dates that need a run and have none. */
+  dates: ScheduledDate[]
+  /** When to plan again; null: never. */
+  nextAt: Micros | null
+}
+
+/**
+ * Plans the automatic runs of one deployment: for each active schedule the dates from now on, at least three of them and
+ * at least an hour's worth, at most a hundred.
+ * @param taken for each schedule's id the dates that have their run already
+ */
+export function planSchedules(
+  schedules: readonly DeploymentSchedule[],
+  taken: ReadonlyMap<string, ReadonlySet<Micros>>,
+  now: Micros,
+): SchedulePlan {
+  const plans = schedules
+    .filter(({ active }) => active)
+    .map((schedule) => planSchedule(schedule, taken.get(schedule.id) ?? new Set(), now))
+  const times = plans.map(({ nextAt }) => nextAt).filter((time) => time !== null)
+  return {
+    dates: plans.flatMap(({ dates }) => dates),
+    nextAt: times.length === 0 ? null : Math.min(...times),
+  }
+}
+
+function planSchedule(
+  schedule: DeploymentSchedule,
+  taken: ReadonlySet<Micros>,
+  now: Micros,
+): SchedulePlan {
+  const limit = Math.min(schedule.max_scheduled_runs ?? MAX_RUNS, MAX_RUNS)
+  const all = nextDates(schedule.schedule, { after: now, limit, until: now + HORIZON })
+  const enough = all.findIndex((date, index) => index + 1 >= MIN_RUNS && date >= now + HOUR)
+  const planned = enough === -1 ? all : all.slice(0, enough + 1)
+  const last = planned.at(-1)
+  if (last === undefined) {
+    return { dates: [], nextAt: null }
+  }
+  // Again when fewer than three are ahead, or less than an hour is; and never later than the last one.
+  const thirdLast = planned.at(-MIN_RUNS) ?? planned[0] ?? last
+  const wanted = Math.max(Math.min(thirdLast, last - HOUR), now + MIN_PAUSE)
+  return {
+    dates: planned.filter((date) => !taken.has(date)).map((date) => ({ schedule, date })),
+    nextAt: Math.min(wanted, Math.max(last, now + MICROS_PER_SECOND)),
+  }
+}

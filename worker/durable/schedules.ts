@@ -1,0 +1,109 @@
+import { flowRunId, type HomeKey } from '#core/flow-run-id.ts'
+import { generateName } from '#core/name.ts'
+import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
+import type { HomeRun } from '#domain/execution.ts'
+import { DEFAULT_POLICY, type FlowRunRecord } from '#domain/flow-run.ts'
+import { planSchedules, type ScheduledDate } from '#domain/scheduling.ts'
+import type { HomeDeployment } from '#storage/deployments.ts'
+import type { NewFlowRun } from './work-pool.ts'
+
+/**
+ * The runs that a change of their deployment takes away: never started, and made by a schedule.
+ * @param which.onlyFuture leaves runs that are due already; `alsoManual` takes those that a person made as well
+ */
+export function removeAutomaticRuns(
+  scheduled: HomeRun[],
+  which: { onlyFuture: boolean; alsoManual: boolean },
+  now: Micros,
+): HomeRun[] {
+  return scheduled.filter(({ record, live }) => {
+    const due = parseTimestamp(record.next_scheduled_start_time ?? '') ?? now
+    return (
+      !live &&
+      !record.deleted &&
+      record.run_count === 0 &&
+      record.state_name !== 'AwaitingConcurrencySlot' &&
+      (record.auto_scheduled || which.alsoManual) &&
+      (due > now || !which.onlyFuture)
+    )
+  })
+}
+
+/** The automatic runs that a deployment's schedules ask for now, and when to ask again. */
+export function expandSchedules(
+  config: HomeDeployment,
+  scheduled: HomeRun[],
+  home: { now: Micros; homeKey: HomeKey },
+): { runs: NewFlowRun[]; nextAt: Micros | null } {
+  const taken = new Map<string, Set<Micros>>()
+  for (const { record } of scheduled) {
+    const date = parseTimestamp(record.expected_start_time ?? '')
+    if (record.auto_scheduled && !record.deleted && record.created_by?.id && date !== undefined) {
+      const dates = taken.get(record.created_by.id) ?? new Set()
+      taken.set(record.created_by.id, dates.add(date))
+    }
+  }
+  const plan = planSchedules(config.deployment.schedules, taken, home.now)
+  return {
+    runs: plan.dates.map((date) => automaticRun(config, date, home)),
+    nextAt: plan.nextAt,
+  }
+}
+
+function automaticRun(
+  config: HomeDeployment,
+  { schedule, date }: ScheduledDate,
+  home: { now: Micros; homeKey: HomeKey },
+): NewFlowRun {
+  const { deployment } = config
+  const time = formatTimestamp(home.now)
+  const record: FlowRunRecord = {
+    id: flowRunId(
+      home.homeKey,
+      Math.floor(home.now / 1000),
+      crypto.getRandomValues(new Uint8Array(10)),
+    ),
+    seq: 0,
+    deleted: false,
+    created: time,
+    updated: time,
+    name: generateName([Math.random(), Math.random()]),
+    flow_id: deployment.flow_id,
+    deployment_id: deployment.id,
+    deployment_version: deployment.version,
+    work_pool_id: config.work_pool_id,
+    work_queue_id: deployment.work_queue_id,
+    flow_version: null,
+    parameters: { ...deployment.parameters, ...schedule.parameters },
+    idempotency_key: `scheduled ${deployment.id} ${schedule.id} ${formatTimestamp(date)}`,
+    context: {},
+    empirical_policy: DEFAULT_POLICY,
+    tags: [...new Set(['auto-scheduled', ...deployment.tags])],
+    labels: deployment.labels,
+    parent_task_run_id: null,
+    state_id: null,
+    state_type: null,
+    state_name: null,
+    states: [],
+    run_count: 0,
+    expected_start_time: null,
+    next_scheduled_start_time: null,
+    start_time: null,
+    end_time: null,
+    total_run_time: 0,
+    auto_scheduled: true,
+    infrastructure_pid: null,
+    created_by: { id: schedule.id, type: 'SCHEDULE', display_value: schedule.slug },
+    job_variables: null,
+  }
+  return {
+    record,
+    flow_name: config.flow.name,
+    deployment_name: deployment.name,
+    state: {
+      type: 'SCHEDULED',
+      message: 'Flow run scheduled',
+      state_details: { scheduled_time: formatTimestamp(date) },
+    },
+  }
+}
