@@ -1,0 +1,54 @@
+import { realpathSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import packageFile from '../package/package.json' with { type: 'json' }
+import { type Session, withApi } from './command.ts'
+import { collect, wholeNumber } from './parameters.ts'
+
+interface StartOptions {
+  pool: string
+  queue?: string[]
+  limit?: number
+  name?: string
+}
+
+const CODES = `
+The first SIGTERM or Ctrl-C drains: no new runs, the live ones finish. The second cancels them.
+
+Exit codes, for whoever supervises it (restarting helps with 1 only):
+  0 drained   1 fault of the agent   2 impossible options   3 key not accepted   4 key not allowed here
+  5 no such work pool   6 another agent of this name runs here   7 agent too old   8 API gone
+  130 killed
+`
+
+export function addAgentCommands(program: Command): void {
+  const group = program
+    .command('agent')
+    .description('the agent: takes runs of a pool and starts them')
+  group
+    .command('start')
+    .description('serve a work pool until it is stopped')
+    .requiredOption('-p, --pool <name>', 'the work pool')
+    .option('-q, --queue <name>', 'only this queue; may be repeated', collect)
+    .option('-l, --limit <n>', 'how many runs at once', wholeNumber(1))
+    .option('-n, --name <name>', "the agent's name; default: the host's")
+    .addHelpText('after', CODES)
+    .action(withApi(start))
+}
+
+async function start({ client, out }: Session, options: StartOptions): Promise<void> {
+  // Loaded here only: no other command needs the agent.
+  const { startAgent } = await import('../agent.ts')
+  process.exitCode = await startAgent({
+    client,
+    pool: options.pool,
+    queues: options.queue,
+    limit: options.limit,
+    name: options.name,
+    home: resolve(process.env['HEADGATE_HOME'] || join(homedir(), '.headgate')),
+    version: packageFile.version,
+    headgateScript: realpathSync(process.argv[1] ?? ''),
+    json: out.json,
+  })
+}

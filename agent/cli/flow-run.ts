@@ -1,0 +1,319 @@
+import type { Command } from 'commander'
+import type { Client } from '../../core/client.ts'
+import { parseTimestamp } from '../../core/time.ts'
+import type { FlowRun } from '../../core/wire/flow-run.ts'
+import type { Log } from '../../core/wire/log.ts'
+import type { FlowRunFilter } from '../../core/wire/query.ts'
+import type { OrchestrationResult, StateType } from '../../core/wire/state.ts'
+import { age, duration, presentTime } from './ages.ts'
+import { type Session, withApi } from './command.ts'
+import { confirm } from './confirm.ts'
+import { logCells } from './entry-line.ts'
+import { CliError, EXIT } from './exit.ts'
+import { everyPage, findFlowRun, flowNames } from './find.ts'
+import { isTerminal } from './follow.ts'
+import type { Output } from './output.ts'
+import { collect, wholeNumber } from './parameters.ts'
+import { isStateType, stateCell } from './state-style.ts'
+import { followWithInterrupt, watchFlowRun } from './watch.ts'
+
+const RUN = 'its id, or its name where only one run has it'
+
+export function addFlowRunCommands(program: Command): void {
+  const group = program.command('flow-run').description('flow runs: see, follow and steer them')
+  group
+    .command('ls')
+    .description('list flow runs, the latest first')
+    .option('--state <state>', 'a state type or name; may be repeated', collect)
+    .option('--flow <name>', 'only runs of this flow; may be repeated', collect)
+    .option('--pool <name>', 'only runs in this work pool; may be repeated', collect)
+    .option('--limit <n>', 'how many', wholeNumber(1), 20)
+    .action(withApi(listRuns))
+  group
+    .command('inspect')
+    .description('show a flow run')
+    .argument('<run>', RUN)
+    .action(withApi(inspectRun))
+  group
+    .command('logs')
+    .description('print the log lines of a flow run')
+    .argument('<run>', RUN)
+    .option('-f, --follow', 'go on until the run ends')
+    .option('-n, --tail <n>', 'only the last lines', wholeNumber(1))
+    .action(withApi(printLogs))
+  group
+    .command('watch')
+    .description('follow a flow run until it ends; exits 1 when it did not complete')
+    .argument('<run>', RUN)
+    .action(withApi(watchRun))
+  group
+    .command('cancel')
+    .description('cancel a flow run')
+    .argument('<run>', RUN)
+    .action(withApi(cancelRun))
+  group
+    .command('retry')
+    .description('run an ended flow run once more')
+    .argument('<run>', RUN)
+    .option('--watch', 'follow it until it ends')
+    .action(withApi(retryRun))
+  group
+    .command('delete')
+    .description('delete a flow run with its logs')
+    .argument('<run>', RUN)
+    .option('-y, --yes', 'do not ask')
+    .action(withApi(deleteRun))
+}
+
+interface ListOptions {
+  state?: string[]
+  flow?: string[]
+  pool?: string[]
+  limit: number
+}
+
+async function listRuns({ client, out }: Session, options: ListOptions): Promise<void> {
+  const query = {
+    ...(options.state === undefined ? {} : { flow_runs: { state: stateFilter(options.state) } }),
+    ...(options.flow === undefined ? {} : { flows: { name: { any_: options.flow } } }),
+    ...(options.pool === undefined ? {} : { work_pools: { name: { any_: options.pool } } }),
+  }
+  const runs = await everyPage(
+    (page) => client.filterFlowRuns({ ...query, sort: 'EXPECTED_START_TIME_DESC', ...page }),
+    options.limit,
+  )
+  if (out.json) {
+    out.result(runs, () => undefined)
+    return
+  }
+  if (runs.length === 0) {
+    out.note(
+      Object.keys(query).length > 0
+        ? 'No flow run matches.'
+        : 'There are no flow runs yet. Start one with `headgate deployment run NAME`.',
+    )
+    return
+  }
+  const flows = await flowNames(
+    client,
+    runs.map(({ flow_id }) => flow_id),
+  )
+  const at = presentTime()
+  out.table(
+    [
+      { title: 'ID' },
+      { title: 'FLOW' },
+      { title: 'NAME', shrinks: true },
+      { title: 'STATE' },
+      { title: 'START' },
+      { title: 'RAN', right: true },
+      { title: 'POOL/QUEUE' },
+    ],
+    runs.map((run) => [
+      run.id,
+      flows.get(run.flow_id) ?? '?',
+      run.name,
+      stateCell(run.state_type, run.state_name),
+      age(run.start_time ?? run.expected_start_time, at),
+      run.total_run_time > 0 ? duration(run.total_run_time) : '-',
+      run.work_pool_name === null ? '-' : `${run.work_pool_name}/${run.work_queue_name ?? '-'}`,
+    ]),
+  )
+}
+
+/** A word that is a state type, in any case, means the type; any other is a state's name, such as Late. */
+export function stateFilter(words: readonly string[]): NonNullable<FlowRunFilter['state']> {
+  const types: StateType[] = []
+  const names: string[] = []
+  for (const word of words) {
+    const type = word.toUpperCase()
+    if (isStateType(type)) {
+      types.push(type)
+    } else {
+      names.push(word.charAt(0).toUpperCase() + word.slice(1))
+    }
+  }
+  return {
+    ...(types.length > 0 && names.length > 0 ? { operator: 'or_' as const } : {}),
+    ...(types.length === 0 ? {} : { type: { any_: types } }),
+    ...(names.length === 0 ? {} : { name: { any_: names } }),
+  }
+}
+
+async function inspectRun({ client, out }: Session, _options: object, name: string): Promise<void> {
+  const run = await findFlowRun(client, name)
+  if (out.json) {
+    out.result(run, () => undefined)
+    return
+  }
+  const flows = await flowNames(client, [run.flow_id])
+  const at = presentTime()
+  out.fields([
+    ['Name', run.name],
+    ['Id', run.id],
+    ['Flow', flows.get(run.flow_id) ?? run.flow_id],
+    ['State', stateCell(run.state_type, run.state_name)],
+    ['Message', run.state?.message ?? '-'],
+    ['Deployment', run.deployment_id ?? '-'],
+    [
+      'Pool/queue',
+      run.work_pool_name === null ? '-' : `${run.work_pool_name}/${run.work_queue_name ?? '-'}`,
+    ],
+    ['Expected', age(run.expected_start_time, at)],
+    ['Started', age(run.start_time, at)],
+    ['Ended', age(run.end_time, at)],
+    ['Ran', run.total_run_time > 0 ? duration(run.total_run_time) : '-'],
+    ['Run count', String(run.run_count)],
+    ['Tags', run.tags.join(', ') || '-'],
+    ['Parameters', JSON.stringify(run.parameters, undefined, 2)],
+  ])
+}
+
+interface LogOptions {
+  follow?: boolean
+  tail?: number
+}
+
+async function printLogs(
+  { client, out }: Session,
+  options: LogOptions,
+  name: string,
+): Promise<void> {
+  const run = await findFlowRun(client, name)
+  const following = options.follow === true
+  const logs = following && options.tail === undefined ? [] : await readLogs(client, run, options)
+  if (out.json && !following) {
+    out.result(logs, () => undefined)
+    return
+  }
+  for (const log of logs) {
+    printLog(out, log)
+  }
+  if (following) {
+    const printed = new Set(logs.map(({ id }) => id))
+    const last = logs.at(-1)
+    const since = last === undefined ? undefined : parseTimestamp(last.timestamp)
+    await followWithInterrupt(client, {
+      id: run.id,
+      logsOnly: true,
+      ...(since === undefined ? {} : { since }),
+      print: (entry) => {
+        if (entry.kind === 'log' && !printed.has(entry.log.id)) {
+          printLog(out, entry.log)
+        }
+      },
+    })
+  } else if (logs.length === 0) {
+    out.note(
+      isTerminal(run.state_type)
+        ? 'This run wrote no log lines.'
+        : `No log lines yet; the run is ${run.state_name}. Add --follow to wait for them.`,
+    )
+  }
+}
+
+async function readLogs(client: Client, run: FlowRun, { tail }: LogOptions): Promise<Log[]> {
+  const logs = { flow_run_id: { any_: [run.id] } }
+  if (tail === undefined) {
+    return await everyPage((page) => client.filterLogs({ logs, sort: 'TIMESTAMP_ASC', ...page }))
+  }
+  const latest = await everyPage(
+    (page) => client.filterLogs({ logs, sort: 'TIMESTAMP_DESC', ...page }),
+    tail,
+  )
+  return latest.toReversed()
+}
+
+/** While following, machines get one JSON object a line, since the whole is never there at once. */
+function printLog(out: Output, log: Log): void {
+  if (out.json) {
+    out.line(JSON.stringify(log))
+  } else {
+    out.progress(logCells(log))
+  }
+}
+
+async function watchRun({ client, out }: Session, _options: object, name: string): Promise<void> {
+  const run = await findFlowRun(client, name)
+  await watchFlowRun(client, out, run.id)
+}
+
+async function cancelRun({ client, out }: Session, _options: object, name: string): Promise<void> {
+  const run = await findFlowRun(client, name)
+  if (run.state_type === 'CANCELLING') {
+    out.result(run, () => {
+      out.line(`Flow run '${run.name}' is already being cancelled.`)
+    })
+    return
+  }
+  const result = await client.setFlowRunState(run.id, { type: 'CANCELLING' })
+  const state = result.state
+  // A run that has not begun has nothing to stop: the API refuses Cancelling and sets Cancelled at once.
+  if (
+    state?.type !== 'CANCELLING' &&
+    !(state?.type === 'CANCELLED' && result.status === 'REJECT')
+  ) {
+    throw refusal(run, 'cancelled', result)
+  }
+  const after = await client.readFlowRun(run.id)
+  out.result(after, () => {
+    out.line(
+      state.type === 'CANCELLED'
+        ? `Flow run '${run.name}' had not begun and is cancelled.`
+        : `Flow run '${run.name}' is being cancelled; its agent stops it now.`,
+    )
+  })
+}
+
+async function retryRun(
+  { client, out }: Session,
+  options: { watch?: boolean },
+  name: string,
+): Promise<void> {
+  const run = await findFlowRun(client, name)
+  if (!isTerminal(run.state_type)) {
+    throw new CliError(
+      EXIT.refused,
+      `Flow run '${run.name}' is ${run.state_name}; only a run that has ended can be retried.`,
+      `Cancel it first with \`headgate flow-run cancel ${run.id}\`.`,
+    )
+  }
+  const result = await client.setFlowRunState(run.id, {
+    type: 'SCHEDULED',
+    name: 'AwaitingRetry',
+    message: 'Retried from the command line',
+  })
+  if (result.status !== 'ACCEPT') {
+    throw refusal(run, 'retried', result)
+  }
+  if (options.watch === true) {
+    await watchFlowRun(client, out, run.id)
+    return
+  }
+  const after = await client.readFlowRun(run.id)
+  out.result(after, () => {
+    out.line(`Flow run '${run.name}' will run again.`)
+    out.line(`Follow it with \`headgate flow-run watch ${run.id}\`.`)
+  })
+}
+
+async function deleteRun(
+  { client, out }: Session,
+  options: { yes?: boolean },
+  name: string,
+): Promise<void> {
+  const run = await findFlowRun(client, name)
+  await confirm(`Delete flow run '${run.name}' (${run.state_name}) with its logs?`, options.yes)
+  await client.deleteFlowRun(run.id)
+  out.result(run, () => {
+    out.line(`Deleted flow run '${run.name}'.`)
+  })
+}
+
+function refusal(run: FlowRun, done: string, { details }: OrchestrationResult): CliError {
+  const reason = 'reason' in details ? details.reason : null
+  return new CliError(
+    EXIT.refused,
+    `Flow run '${run.name}' was not ${done}: ${reason ?? `it is ${run.state_name}`}`,
+  )
+}
