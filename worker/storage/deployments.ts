@@ -6,8 +6,10 @@ import type { Flow } from '#core/wire/flow.ts'
 import type { FlowSort } from '#core/wire/query.ts'
 import type { DeploymentSchedule } from '#core/wire/schedule.ts'
 import { deploymentLimit } from '#domain/deployment-limit.ts'
+import { deploymentCondition, type Filters } from '#domain/filter.ts'
 import { deploymentStatus } from '#domain/readiness.ts'
 import { nextVersion, type Statement } from './commit.ts'
+import { toSql } from './condition.ts'
 import { deployment, deploymentSchedule, flow, workPool, workQueue } from './schema/config.ts'
 import { flowRun } from './schema/runs.ts'
 import type { Workspace } from './workspace.ts'
@@ -145,27 +147,29 @@ export async function findDeploymentOfFlow(
   return found
 }
 
-/** The deployments that a condition on `deployment` names. */
+/** The deployments that the filters name. */
 export async function listDeployments(
   workspace: Workspace,
-  condition: SQL | undefined,
+  filters: Filters,
   sort: FlowSort,
   page: { limit: number; offset: number },
   now: Micros,
 ): Promise<Deployment[]> {
+  const condition = toSql(deploymentCondition(workspace.id, filters))
   const stored = await selectStored(workspace, condition, sort, page, now)
   return stored.map((row) => row.deployment)
 }
 
-export async function countDeployments(
-  workspace: Workspace,
-  condition: SQL | undefined,
-): Promise<number> {
+export async function countDeployments(workspace: Workspace, filters: Filters): Promise<number> {
   const [row] = await workspace.store
     .select({ count: count() })
     .from(deployment)
-    .innerJoin(flow, eq(flow.id, deployment.flow_id))
-    .where(and(eq(deployment.workspace_id, workspace.id), condition))
+    .where(
+      and(
+        eq(deployment.workspace_id, workspace.id),
+        toSql(deploymentCondition(workspace.id, filters)),
+      ),
+    )
   return row?.count ?? 0
 }
 

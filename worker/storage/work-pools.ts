@@ -1,12 +1,15 @@
 import { and, asc, count, eq, sql, type SQL } from 'drizzle-orm'
 import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { JsonObject } from '#core/wire/common.ts'
+import type { WorkPoolFilter } from '#core/wire/query.ts'
 import type { WorkPool } from '#core/wire/work-pool.ts'
 import type { WorkQueue } from '#core/wire/work-queue.ts'
+import { workPoolCondition } from '#domain/filter.ts'
 import { workPoolStatus } from '#domain/readiness.ts'
 import { nextVersion, type Statement } from './commit.ts'
-import { worker, workPool } from './schema/config.ts'
-import { flowRun } from './schema/runs.ts'
+import { toSql } from './condition.ts'
+import { workPool } from './schema/config.ts'
 import { listHomeWorkQueues, type VersionedPool } from './work-queues.ts'
 import { isOnline } from './workers.ts'
 import type { Workspace } from './workspace.ts'
@@ -37,27 +40,66 @@ const columns = {
   storage_configuration: workPool.storage_configuration,
 }
 
+// Written out, since drizzle drops the tables of columns in a query of one table, and then `id` would be the inner table's.
+
 /** Slots are held by live executions; they are counted only where a limit gives the number a meaning. */
-const activeSlots = sql<number | null>`CASE WHEN ${workPool.concurrency_limit} IS NOT NULL THEN (
-  SELECT count(*) FROM ${flowRun}
-  WHERE ${flowRun.workspace_id} = ${workPool.workspace_id} AND ${flowRun.deleted} = 0
-    AND ${flowRun.work_pool_id} = ${workPool.id}
-    AND ${flowRun.state_type} IN ('PENDING', 'RUNNING', 'CANCELLING')) END`
+const activeSlots = sql<number | null>`CASE WHEN work_pool.concurrency_limit IS NOT NULL THEN (
+  SELECT count(*) FROM flow_run
+  WHERE flow_run.workspace_id = work_pool.workspace_id AND flow_run.deleted = 0
+    AND flow_run.work_pool_id = work_pool.id
+    AND flow_run.state_type IN ('PENDING', 'RUNNING', 'CANCELLING')) END`
 
 export async function readHomeWorkPool(
   workspace: Workspace,
   workPoolId: string,
 ): Promise<HomeWorkPool | undefined> {
+  return await readHome(workspace, eq(workPool.id, workPoolId))
+}
+
+export async function readHomeWorkPoolByName(
+  workspace: Workspace,
+  name: string,
+): Promise<HomeWorkPool | undefined> {
+  return await readHome(workspace, eq(workPool.name, name))
+}
+
+async function readHome(workspace: Workspace, condition: SQL): Promise<HomeWorkPool | undefined> {
   const [row] = await workspace.store
     .select({ pool: columns, version_number: workPool.version_number, home_key: workPool.home_key })
     .from(workPool)
-    .where(and(eq(workPool.workspace_id, workspace.id), eq(workPool.id, workPoolId)))
+    .where(and(eq(workPool.workspace_id, workspace.id), condition))
   if (row === undefined) {
     return undefined
   }
   // Read after the pool: queues newer than the version are sent again with the version that they belong to.
-  const queues = await listHomeWorkQueues(workspace, workPoolId)
+  const queues = await listHomeWorkQueues(workspace, row.pool.id)
   return { ...row, pool: { ...row.pool, status: null, active_slots: null }, queues }
+}
+
+/** What a change of a pool, or of something in it, needs; without what has to be counted. */
+export interface WorkPoolKey {
+  id: string
+  home_key: HomeKey
+  version_number: number
+  default_queue_id: string
+  base_job_template: JsonObject
+}
+
+export async function findWorkPoolKey(
+  workspace: Workspace,
+  name: string,
+): Promise<WorkPoolKey | undefined> {
+  const [row] = await workspace.store
+    .select({
+      id: workPool.id,
+      home_key: workPool.home_key,
+      version_number: workPool.version_number,
+      default_queue_id: workPool.default_queue_id,
+      base_job_template: workPool.base_job_template,
+    })
+    .from(workPool)
+    .where(and(eq(workPool.workspace_id, workspace.id), eq(workPool.name, name)))
+  return row
 }
 
 export async function findWorkPool(
@@ -69,21 +111,23 @@ export async function findWorkPool(
   return found
 }
 
-/** The pools that a condition on `work_pool` names, by name. */
+/** The pools that a filter names, by name. */
 export async function listWorkPools(
   workspace: Workspace,
-  condition: SQL | undefined,
+  filter: WorkPoolFilter | null | undefined,
   page: { limit: number; offset: number },
   now: Micros,
 ): Promise<WorkPool[]> {
+  const condition = toSql(workPoolCondition(workspace.id, filter))
   const stored = await selectStored(workspace, condition, now, page)
   return stored.map((row) => row.pool)
 }
 
 export async function countWorkPools(
   workspace: Workspace,
-  condition: SQL | undefined,
+  filter: WorkPoolFilter | null | undefined,
 ): Promise<number> {
+  const condition = toSql(workPoolCondition(workspace.id, filter))
   const [row] = await workspace.store
     .select({ count: count() })
     .from(workPool)
@@ -97,8 +141,8 @@ async function selectStored(
   now: Micros,
   page: { limit: number; offset: number } = { limit: 1, offset: 0 },
 ): Promise<StoredWorkPool[]> {
-  const online = sql<number>`EXISTS (SELECT 1 FROM ${worker}
-    WHERE ${worker.work_pool_id} = ${workPool.id} AND ${isOnline(now)})`
+  const online = sql<number>`EXISTS (
+    SELECT 1 FROM worker WHERE worker.work_pool_id = work_pool.id AND ${isOnline(now)})`
   const rows = await workspace.store
     .select({
       pool: { ...columns, active_slots: activeSlots },

@@ -1,7 +1,10 @@
-import { and, desc, eq, sql, type SQL } from 'drizzle-orm'
+import { and, desc, eq, or, sql, type SQL } from 'drizzle-orm'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
+import type { WorkerFilter } from '#core/wire/query.ts'
 import type { Worker, WorkerHeartbeat } from '#core/wire/worker.ts'
+import { workerCondition } from '#domain/filter.ts'
 import { DEFAULT_HEARTBEAT_SECONDS, MISSED_HEARTBEATS, workerStatus } from '#domain/readiness.ts'
+import { toSql } from './condition.ts'
 import { newId } from './new-id.ts'
 import { worker } from './schema/config.ts'
 import type { Workspace } from './workspace.ts'
@@ -11,8 +14,8 @@ const HEARTBEAT_WRITE_SECONDS = 15
 
 /** True in SQL for a worker that has not missed its heartbeats: the same rule as `workerStatus`. */
 export function isOnline(now: Micros): SQL<boolean> {
-  return sql<boolean>`(unixepoch(${worker.last_heartbeat_time}, 'subsec')
-    + coalesce(${worker.heartbeat_interval_seconds}, ${DEFAULT_HEARTBEAT_SECONDS}) * ${MISSED_HEARTBEATS}
+  return sql<boolean>`(unixepoch(worker.last_heartbeat_time, 'subsec')
+    + coalesce(worker.heartbeat_interval_seconds, ${DEFAULT_HEARTBEAT_SECONDS}) * ${MISSED_HEARTBEATS}
     >= ${now / MICROS_PER_SECOND})`
 }
 
@@ -54,7 +57,7 @@ export async function recordHeartbeat(
 export async function listWorkers(
   workspace: Workspace,
   workPoolId: string,
-  condition: SQL | undefined,
+  filter: WorkerFilter | null | undefined,
   page: { limit: number; offset: number },
   now: Micros,
 ): Promise<Worker[]> {
@@ -70,12 +73,44 @@ export async function listWorkers(
     })
     .from(worker)
     .where(
-      and(eq(worker.workspace_id, workspace.id), eq(worker.work_pool_id, workPoolId), condition),
+      and(
+        eq(worker.workspace_id, workspace.id),
+        eq(worker.work_pool_id, workPoolId),
+        filterCondition(workspace, filter, now),
+      ),
     )
     .orderBy(desc(worker.last_heartbeat_time), desc(worker.id))
     .limit(page.limit)
     .offset(page.offset)
   return rows.map((row) => ({ ...row, status: workerStatus(row, now) }))
+}
+
+/** `status` is not stored, so that its part of the filter is made here. */
+function filterCondition(
+  workspace: Workspace,
+  filter: WorkerFilter | null | undefined,
+  now: Micros,
+): SQL | undefined {
+  const heard =
+    isGiven(filter?.last_heartbeat_time) &&
+    toSql(workerCondition(workspace.id, { last_heartbeat_time: filter.last_heartbeat_time }))
+  const online = sql`(CASE WHEN ${isOnline(now)} THEN 'ONLINE' ELSE 'OFFLINE' END)`
+  const anyOf = filter?.status?.any_
+  const noneOf = filter?.status?.not_any_
+  const parts = [
+    ...(heard === false ? [] : [heard]),
+    ...(isGiven(anyOf) ? [isIn(online, anyOf)] : []),
+    ...(isGiven(noneOf) && noneOf.length > 0 ? [sql`NOT ${isIn(online, noneOf)}`] : []),
+  ]
+  return filter?.operator === 'or_' ? or(...parts) : and(...parts)
+}
+
+function isIn(expression: SQL, values: readonly string[]): SQL {
+  return sql`(${expression} IN (SELECT value FROM json_each(${JSON.stringify(values)})))`
+}
+
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== null && value !== undefined
 }
 
 /** False when the pool has no such worker. */

@@ -1,0 +1,99 @@
+import type { JsonObject } from '#core/wire/common.ts'
+import type { Deployment, DeploymentCreate, DeploymentUpdate } from '#core/wire/deployment.ts'
+
+/** The fields of a deployment that a request sets as they are; where its runs go is decided beside them. */
+export type DeploymentFields = Partial<
+  Pick<
+    Deployment,
+    | 'paused'
+    | 'concurrency_options'
+    | 'enforce_parameter_schema'
+    | 'parameter_openapi_schema'
+    | 'parameters'
+    | 'tags'
+    | 'pull_steps'
+    | 'description'
+    | 'path'
+    | 'version'
+    | 'entrypoint'
+    | 'job_variables'
+  > & { concurrency_limit: number | null }
+>
+
+type Body = DeploymentCreate | DeploymentUpdate
+
+/** Fields that null takes away; in the others null leaves what is stored. */
+const NULLABLE = [
+  'concurrency_limit',
+  'concurrency_options',
+  'parameter_openapi_schema',
+  'pull_steps',
+  'description',
+  'path',
+  'version',
+  'entrypoint',
+] as const
+const NEVER_NULL = [
+  'paused',
+  'enforce_parameter_schema',
+  'parameters',
+  'tags',
+  'job_variables',
+] as const
+
+/** Only the fields that the request names, so that the others stay as they are. */
+export function givenDeploymentFields(body: Body): DeploymentFields {
+  const nullable = NULLABLE.filter((field) => body[field] !== undefined)
+  const valued = NEVER_NULL.filter((field) => body[field] !== undefined && body[field] !== null)
+  return Object.fromEntries([...nullable, ...valued].map((field) => [field, body[field]]))
+}
+
+/** What a new deployment has where its request says nothing; a schema that allows everything, as in Prefect. */
+export const NEW_DEPLOYMENT = {
+  paused: false,
+  concurrency_limit: null,
+  concurrency_options: null,
+  enforce_parameter_schema: true,
+  parameter_openapi_schema: {},
+  parameters: {},
+  tags: [],
+  pull_steps: null,
+  description: null,
+  path: null,
+  version: null,
+  entrypoint: null,
+  job_variables: {},
+} satisfies Required<DeploymentFields>
+
+/** The flow's labels, who the flow is, and the request's own, which win. */
+export function deploymentLabels(
+  flow: { id: string; labels: Deployment['labels'] },
+  own: Deployment['labels'] | null | undefined,
+): Deployment['labels'] {
+  return { ...flow.labels, 'prefect.flow.id': flow.id, ...own }
+}
+
+/** The parameters and their schema as they will be. */
+export interface ParameterRules {
+  enforce: boolean
+  schema: JsonObject | null
+  parameters: JsonObject
+}
+
+export function parameterRulesAfter(
+  before: Pick<Deployment, 'enforce_parameter_schema' | 'parameter_openapi_schema' | 'parameters'>,
+  fields: DeploymentFields,
+): ParameterRules {
+  return {
+    enforce: fields.enforce_parameter_schema ?? before.enforce_parameter_schema,
+    // An empty schema in the request stands for none, as in Prefect.
+    schema: isFilled(fields.parameter_openapi_schema)
+      ? fields.parameter_openapi_schema
+      : before.parameter_openapi_schema,
+    parameters: fields.parameters ?? before.parameters,
+  }
+}
+
+function isFilled(schema: JsonObject | null | undefined): schema is JsonObject {
+  return schema !== null && schema !== undefined && Object.keys(schema).length > 0
+}

@@ -1,0 +1,223 @@
+import type { HomeKey } from '#core/flow-run-id.ts'
+import type { Micros } from '#core/time.ts'
+import type { Deployment, DeploymentCreate, DeploymentUpdate } from '#core/wire/deployment.ts'
+import type { Flow } from '#core/wire/flow.ts'
+import { checkJobVariables, checkParameters, type CheckedAs } from '#domain/deployment-checks.ts'
+import {
+  deploymentLabels,
+  givenDeploymentFields,
+  NEW_DEPLOYMENT,
+  parameterRulesAfter,
+} from '#domain/deployment-fields.ts'
+import { DomainError } from '#domain/errors.ts'
+import { checkSchedules } from '#domain/schedule-checks.ts'
+import { mergeSchedules, replaceSchedules } from '#domain/schedules-merge.ts'
+import { commit, type CommitResult, type Statement } from '#storage/commit.ts'
+import * as deployments from '#storage/deployments.ts'
+import { findFlow } from '#storage/flows.ts'
+import { newId } from '#storage/new-id.ts'
+import { changeSchedules, toScheduleRows } from '#storage/schedules.ts'
+import type { WorkPoolKey } from '#storage/work-pools.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import { commitDecision } from './commit-decision.ts'
+import { changeDeployment, changeWorkPool } from './configure-home.ts'
+import { placeDeployment } from './place-deployment.ts'
+
+const CREATING: CheckedAs = { code: 'invalid', verb: 'creating' }
+const UPDATING: CheckedAs = { code: 'conflict', verb: 'updating' }
+
+/**
+ * Makes a deployment, or changes the flow's deployment of that name: fields that the request leaves out stay, schedules
+ * are all replaced.
+ */
+export async function saveDeployment(
+  workspace: Workspace,
+  body: DeploymentCreate,
+  now: Micros,
+): Promise<{ deployment: Deployment; created: boolean }> {
+  const schedules = checkSchedules(body.schedules ?? [], ['schedules'], now)
+  const names = {
+    // Null is no wish in an upsert: the deployment stays where it is.
+    work_pool_name: body.work_pool_name ?? undefined,
+    work_queue_name: body.work_queue_name,
+  }
+  let created = false
+  const result = await commitDecision(async () => {
+    const flow = await getFlow(workspace, body.flow_id)
+    const existing = await deployments.findDeploymentOfFlow(workspace, flow.id, body.name, now)
+    const id = existing?.deployment.id ?? newId(now)
+    const place = await placeDeployment(workspace, id, existing, names, now)
+    const fields = givenDeploymentFields(body)
+    checkJobVariables(place.template, body.job_variables, CREATING)
+    checkParameters(parameterRulesAfter(existing?.deployment ?? NEW_DEPLOYMENT, fields), CREATING)
+    const changes = replaceSchedules(existing?.deployment.schedules ?? [], schedules)
+    const labels = deploymentLabels(flow, body.labels)
+    const { home_key, work_queue_id } = place
+    const statement =
+      existing === undefined
+        ? deployments.insertDeployment(
+            workspace,
+            {
+              ...NEW_DEPLOYMENT,
+              ...fields,
+              id,
+              flow_id: flow.id,
+              name: body.name,
+              labels,
+              home_key,
+              work_queue_id,
+              created_by: null,
+              updated_by: null,
+            },
+            now,
+          )
+        : deployments.updateDeployment(
+            workspace,
+            { id, version_number: existing.version_number },
+            { ...fields, labels, home_key, work_queue_id },
+            now,
+          )
+    const saved = await commitToDeployment(
+      workspace,
+      { id, home_key: existing?.home_key ?? home_key },
+      [
+        ...place.statements,
+        statement,
+        ...changeSchedules(
+          workspace,
+          id,
+          { ...changes, insert: toScheduleRows(id, changes.insert, now) },
+          now,
+        ),
+      ],
+      place.changedPool,
+    )
+    created = existing === undefined
+    // Made by somebody else in between, or its new queue was: with the next look both are there.
+    return saved === 'taken' ? 'stale' : saved
+  })
+  const saved = await deployments.findDeploymentOfFlow(workspace, body.flow_id, body.name, now)
+  if (result !== 'committed' || saved === undefined) {
+    throw new DomainError('unavailable', 'The deployment was deleted while it was being made.')
+  }
+  return { deployment: saved.deployment, created }
+}
+
+/** A flow of another workspace is as none; Prefect's answer to both is that of a broken foreign key. */
+async function getFlow(workspace: Workspace, id: string): Promise<Flow> {
+  const flow = await findFlow(workspace, id)
+  if (flow === undefined) {
+    throw new DomainError(
+      'conflict',
+      `Data integrity conflict: there is no flow '${id}' in this workspace.`,
+    )
+  }
+  return flow
+}
+
+/** Changes what the request names; the home replaces the future automatic runs, whatever has changed. */
+export async function updateDeployment(
+  workspace: Workspace,
+  id: string,
+  body: DeploymentUpdate,
+  now: Micros,
+): Promise<void> {
+  const schedules =
+    body.schedules === null || body.schedules === undefined
+      ? undefined
+      : checkSchedules(body.schedules, ['schedules'], now)
+  await commitDecision(async () => {
+    const existing = await getDeployment(workspace, id, now)
+    const changes = mergeSchedules(existing.deployment.schedules, schedules)
+    const place = await placeDeployment(workspace, id, existing, body, now)
+    const fields = givenDeploymentFields(body)
+    checkJobVariables(place.template, body.job_variables, UPDATING)
+    checkParameters(parameterRulesAfter(existing.deployment, fields), UPDATING)
+    const { home_key, work_queue_id } = place
+    const saved = await commitToDeployment(
+      workspace,
+      { id, home_key: existing.home_key },
+      [
+        ...place.statements,
+        deployments.updateDeployment(
+          workspace,
+          { id, version_number: existing.version_number },
+          { ...fields, home_key, work_queue_id },
+          now,
+        ),
+        ...changeSchedules(
+          workspace,
+          id,
+          { ...changes, insert: toScheduleRows(id, changes.insert, now) },
+          now,
+        ),
+      ],
+      place.changedPool,
+    )
+    return saved === 'taken' ? 'stale' : saved
+  })
+}
+
+export async function setDeploymentPaused(
+  workspace: Workspace,
+  id: string,
+  paused: boolean,
+  now: Micros,
+): Promise<void> {
+  await commitDecision(async () => {
+    const { home_key, version_number } = await getDeployment(workspace, id, now)
+    const statement = deployments.updateDeployment(
+      workspace,
+      { id, version_number },
+      { paused },
+      now,
+    )
+    return await commitToDeployment(workspace, { id, home_key }, [statement])
+  })
+}
+
+/** Its home removes the runs that have not begun. */
+export async function deleteDeployment(
+  workspace: Workspace,
+  id: string,
+  now: Micros,
+): Promise<void> {
+  const { home_key } = await getDeployment(workspace, id, now)
+  await commitToDeployment(workspace, { id, home_key }, [
+    deployments.removeDeployment(workspace, id),
+  ])
+}
+
+/** @param message Prefect's sentences differ in a full stop */
+export async function getDeployment(
+  workspace: Workspace,
+  id: string,
+  now: Micros,
+  message = 'Deployment not found',
+): Promise<deployments.StoredDeployment> {
+  const found = await deployments.findDeployment(workspace, id, now)
+  if (found === undefined) {
+    throw new DomainError('not_found', message)
+  }
+  return found
+}
+
+/** Commits a change of a deployment, and of the pool that gets a queue by it, and tells their homes. */
+export async function commitToDeployment(
+  workspace: Workspace,
+  deployment: { id: string; home_key: HomeKey },
+  statements: Statement[],
+  changedPool?: WorkPoolKey,
+): Promise<CommitResult> {
+  let result: CommitResult = 'stale'
+  const run = async (): Promise<void> => {
+    result = await commit(workspace, statements)
+  }
+  // The pool within: its home knows the new queue before a deployment names it.
+  await changeDeployment(
+    workspace,
+    deployment,
+    changedPool === undefined ? run : () => changeWorkPool(workspace, changedPool, run),
+  )
+  return result
+}
