@@ -1,11 +1,19 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { addDeploymentRoutes } from './http/deployments.ts'
 import { newApi, type Api, type AppEnv } from './http/endpoint.ts'
+import { addExecutionRoutes } from './http/executions.ts'
 import { addFeedRoutes } from './http/feed.ts'
+import { addFlowRunChangeRoutes } from './http/flow-run-changes.ts'
+import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { toRefusal } from './http/refusal.ts'
+import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
+import { addWorkPoolRoutes } from './http/work-pools.ts'
+import { addWorkQueueRoutes } from './http/work-queues.ts'
+import { addWorkerRoutes } from './http/workers.ts'
 
 /** The key tells the workspace; or its address does as well. */
 const BASES = ['/api', '/api/accounts/:account_id/workspaces/:workspace_id']
@@ -42,6 +50,14 @@ export function newApp(): OpenAPIHono<AppEnv> {
 function addRoutes(api: Api): void {
   addServerRoutes(api)
   addFlowRoutes(api)
+  addDeploymentRoutes(api)
+  addScheduleRoutes(api)
+  addWorkPoolRoutes(api)
+  addWorkQueueRoutes(api)
+  addWorkerRoutes(api)
+  addFlowRunListRoutes(api)
+  addFlowRunChangeRoutes(api)
+  addExecutionRoutes(api)
   addLogRoutes(api)
   addFeedRoutes(api)
 }

@@ -5,6 +5,7 @@ import type { Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
 import * as flows from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
+import { deleteFlow } from '../operations/delete-flow.ts'
 import { endpoint, idParam, nameParam, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
 
@@ -72,6 +73,22 @@ export function addFlowRoutes(api: Api): void {
     },
     async ({ workspace, params, body, now }) =>
       (await flows.updateFlow(workspace, params.id, body, now)) ? { status: 204 } : notFound(),
+  )
+  endpoint(
+    api,
+    {
+      method: 'delete',
+      path: '/flows/{id}',
+      tag,
+      summary: 'Delete a flow with its deployments; its runs stay',
+      params: idParam,
+      answers: { 204: null },
+      errors: [404, 503],
+    },
+    async ({ workspace, params, now }) => {
+      await deleteFlow(workspace, params.id, now)
+      return { status: 204 }
+    },
   )
   addFlowLists(api)
 }

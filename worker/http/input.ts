@@ -1,16 +1,11 @@
 import type { z } from 'zod'
 import { DomainError } from '#domain/errors.ts'
+import { toRefusedFields, type RefusedField } from './refused-field.ts'
 
 /** Larger bodies are refused with 413 before they are parsed. Prefect's largest request is a batch of logs of 3 MB. */
 export const MAX_BODY_BYTES = 5 * 1024 * 1024
 
 type Location = 'path' | 'query' | 'body'
-
-export interface RefusedField {
-  loc: (string | number)[]
-  msg: string
-  type: string
-}
 
 /** A request that its schema refuses. */
 export class InvalidRequest extends Error {
@@ -53,26 +48,9 @@ export function parsePart(
     throw new DomainError('not_found', 'Not Found')
   }
   throw new InvalidRequest(
-    result.error.issues.flatMap((issue) => refusedFields(location, issue)),
+    result.error.issues.flatMap((issue) => toRefusedFields(location, issue)),
     location === 'body' ? value : null,
   )
-}
-
-function refusedFields(location: Location, issue: z.core.$ZodIssue): RefusedField[] {
-  const path = [location, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      loc: [...path, key],
-      msg: 'Extra inputs are not permitted',
-      type: 'extra_forbidden',
-    }))
-  }
-  const missing = issue.code === 'invalid_type' && issue.input === undefined
-  return [
-    missing
-      ? { loc: path, msg: 'Field required', type: 'missing' }
-      : { loc: path, msg: issue.message, type: issue.code },
-  ]
 }
 
 /** Reads a JSON body within the size limit. */
