@@ -75,7 +75,7 @@ export class Flusher {
    * Waits until everything that is dirty now is in the store: true; or for at most a second: false, and the alarm goes on.
    */
   async flushed(): Promise<boolean> {
-    let timer: ReturnType<typeof setTimeout> | undefined
+    let timer: ReturnType<typeof setTimeout> | null = null
     const timeout = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), CLIENT_WAIT_MS)
     })

@@ -95,6 +95,11 @@ export class WorkPoolStore {
     )
   }
 
+  /** Runs with that tail of their ids; few are looked at, since a home holds what is not over yet. */
+  withTail(tail: string): HomeRun[] {
+    return this.#bodies('SELECT body FROM run WHERE substr(id, 20) = ?', [tail])
+  }
+
   remove(id: string): void {
     this.#sql.exec('DELETE FROM run WHERE id = ?', id)
   }

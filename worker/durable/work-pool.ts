@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { flowRunStateId, type HomeKey } from '#core/flow-run-id.ts'
+import { flowRunStateId, runTail, type HomeKey } from '#core/flow-run-id.ts'
 import { resolveJobConfiguration } from '#core/job-template.ts'
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type {
@@ -137,32 +137,58 @@ export class WorkPool extends DurableObject<Bindings> {
 
   // Runs
 
-  /** Idempotent by run id: a run that is here already is answered as it is. */
-  async createFlowRuns(context: HomeContext, runs: NewFlowRun[]): Promise<FlowRun[]> {
+  /**
+   * Idempotent by run id: a run that is there already is answered as it is.
+   * `mayExist`: the ids were reserved before, so that the runs may have been made, and may have left for the store.
+   */
+  async createFlowRuns(
+    context: HomeContext,
+    requests: NewFlowRun[],
+    mayExist: boolean,
+  ): Promise<{ run: FlowRun; created: boolean }[]> {
     this.#know(context)
-    const created = runs.map((run) => this.#create(run))
+    const results: { run: HomeRun; created: boolean }[] = []
+    for (const request of requests) {
+      const known = mayExist
+        ? await this.#load(request.record.id)
+        : this.#store.find(request.record.id)
+      results.push(
+        known === undefined
+          ? { run: this.#create(request), created: true }
+          : { run: known, created: false },
+      )
+    }
     this.#afterChange()
     await this.#flusher.flushed()
-    return created.map((run) => this.#toWire(run))
+    return results.map(({ run, created }) => ({ run: this.#toWire(run), created }))
   }
 
   /** A run that lives here; null when it does not: then the store has it, or nobody. */
-  readFlowRun(context: HomeContext, id: string): FlowRun | null {
+  readFlowRun(context: HomeContext, id: string): FlowRun | 'deleted' | null {
     this.#know(context)
     const run = this.#store.find(id)
-    return run === undefined || run.record.deleted ? null : this.#toWire(run)
+    if (run === undefined) {
+      return null
+    }
+    // The store may not know yet.
+    return run.record.deleted ? 'deleted' : this.#toWire(run)
   }
 
   readFlowRunStates(context: HomeContext, id: string): State[] | null {
     this.#know(context)
     const run = this.#store.find(id)
-    return run === undefined || run.record.deleted ? null : run.record.states
+    if (run === undefined) {
+      return null
+    }
+    return run.record.deleted ? [] : run.record.states
   }
 
-  /** Whether the run was deleted here and the store may not know yet. */
-  isDeleted(context: HomeContext, id: string): boolean {
+  /** The run that has a state, if it lives here. */
+  findRunOfState(context: HomeContext, stateId: string): string | null {
     this.#know(context)
-    return this.#store.find(id)?.record.deleted === true
+    const runs = this.#store.withTail(runTail(stateId))
+    const owner = runs.find(({ record }) => record.states.some(({ id }) => id === stateId))
+    return owner?.record.id ?? null
   }
 
   /**
@@ -186,6 +212,27 @@ export class WorkPool extends DurableObject<Bindings> {
     if (wait) {
       await this.#flusher.flushed()
     }
+    return result
+  }
+
+  /** Lets a paused run go on: in its process when that waits, else by a worker. Null: no such run. */
+  async resumeFlowRun(context: HomeContext, id: string): Promise<OrchestrationResult | null> {
+    this.#know(context)
+    const run = await this.#load(id)
+    if (run === undefined) {
+      return null
+    }
+    const paused = currentState(run.record)
+    if (paused?.type !== 'PAUSED') {
+      const reason = 'Cannot resume a flow run that is not paused.'
+      return orchestrationResult({ kind: 'abort', reason }, null)
+    }
+    const state: StateCreate = paused.state_details.pause_reschedule
+      ? { type: 'SCHEDULED', name: 'Resuming' }
+      : { type: 'RUNNING' }
+    const result = this.#propose(run, { state }, { kind: 'key' })
+    this.#afterChange()
+    await this.#flusher.flushed()
     return result
   }
 
@@ -213,17 +260,20 @@ export class WorkPool extends DurableObject<Bindings> {
   }
 
   /** Leaves a tombstone, so that no late flush brings the run back; an agent that runs it is told to stop. */
-  async deleteFlowRun(context: HomeContext, id: string): Promise<boolean> {
+  async deleteFlowRun(
+    context: HomeContext,
+    id: string,
+  ): Promise<{ flow_id: string; idempotency_key: string | null } | null> {
     this.#know(context)
     const run = await this.#load(id)
     if (run === undefined) {
-      return false
+      return null
     }
     this.#remove(run)
     this.#callBack(run)
     this.#afterChange()
     await this.#flusher.flushed()
-    return true
+    return run.record
   }
 
   // The agent's link
@@ -506,10 +556,6 @@ export class WorkPool extends DurableObject<Bindings> {
   // What the methods above are made of
 
   #create(request: NewFlowRun): HomeRun {
-    const known = this.#store.find(request.record.id)
-    if (known !== undefined) {
-      return known
-    }
     const { record } = request
     const run: HomeRun = {
       record,

@@ -7,10 +7,23 @@ import type { WorkPool } from '../durable/work-pool.ts'
 
 type Owner = Pick<Workspace, 'id' | 'region' | 'bindings'>
 
+/**
+ * An object as its caller sees it: its methods, each a promise. The platform's own type for stubs proves that all that
+ * travels can be serialised, which it can't do for JSON of any depth.
+ */
+export type Remote<T> = {
+  [K in Exclude<keyof T, 'fetch'>]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never
+} & {
+  readonly id: DurableObjectId
+  fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+}
+
 // The one way to an object. Every name begins with the workspace's id, so that no object is shared between workspaces.
 
 /** The home with that key. Ask `storage/homes` first whether the workspace has it. */
-export function homeStub(workspace: Owner, key: HomeKey): DurableObjectStub<WorkPool> {
+export function homeStub(workspace: Owner, key: HomeKey): Remote<WorkPool> {
   return stub(workspace, workspace.bindings.WORK_POOL, `home:${key}`)
 }
 
@@ -18,33 +31,30 @@ export function homeStub(workspace: Owner, key: HomeKey): DurableObjectStub<Work
 export function eventStreamStub(
   workspace: Workspace,
   flowRunId: string | null,
-): DurableObjectStub<EventStream> {
+): Remote<EventStream> {
   const index = shardOf(flowRunId ?? '', workspace.event_streams)
   return stub(workspace, workspace.bindings.EVENT_STREAM, `events:${index}`)
 }
 
 /** All event streams of the workspace. */
-export function eventStreamStubs(workspace: Workspace): DurableObjectStub<EventStream>[] {
+export function eventStreamStubs(workspace: Workspace): Remote<EventStream>[] {
   return Array.from({ length: workspace.event_streams }, (_, index) =>
     stub<EventStream>(workspace, workspace.bindings.EVENT_STREAM, `events:${index}`),
   )
 }
 
-export function eventHubStub(workspace: Owner): DurableObjectStub<EventHub> {
+export function eventHubStub(workspace: Owner): Remote<EventHub> {
   return stub(workspace, workspace.bindings.EVENT_HUB, 'hub')
 }
 
 /** The shard that keeps a flow run's logs; logs of no flow run share one. */
-export function logShardStub(
-  workspace: Workspace,
-  flowRunId: string | null,
-): DurableObjectStub<LogShard> {
+export function logShardStub(workspace: Workspace, flowRunId: string | null): Remote<LogShard> {
   const index = shardOf(flowRunId ?? '', workspace.log_shards)
   return stub(workspace, workspace.bindings.LOG_SHARD, `logs:${index}`)
 }
 
 /** All log shards of the workspace. */
-export function logShardStubs(workspace: Workspace): DurableObjectStub<LogShard>[] {
+export function logShardStubs(workspace: Workspace): Remote<LogShard>[] {
   return Array.from({ length: workspace.log_shards }, (_, index) =>
     stub<LogShard>(workspace, workspace.bindings.LOG_SHARD, `logs:${index}`),
   )
@@ -54,10 +64,13 @@ function stub<T extends Rpc.DurableObjectBranded>(
   workspace: Owner,
   namespace: DurableObjectNamespace<T>,
   name: string,
-): DurableObjectStub<T> {
+): Remote<T> {
   const options =
     workspace.region === null ? {} : { locationHint: workspace.region as DurableObjectLocationHint }
-  return namespace.get(namespace.idFromName(`${workspace.id}:${name}`), options)
+  return namespace.get(
+    namespace.idFromName(`${workspace.id}:${name}`),
+    options,
+  ) as unknown as Remote<T>
 }
 
 /** FNV-1a of the id, modulo the number of shards. */

@@ -1,0 +1,215 @@
+import { z } from 'zod'
+import { labels, uuid } from '#core/wire/common.ts'
+import { flowRun, flowRunCreate, flowRunUpdate, resumeFlowRun } from '#core/wire/flow-run.ts'
+import { orchestrationResult, setState, state, type OrchestrationResult } from '#core/wire/state.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import { DomainError } from '#domain/errors.ts'
+import { createFlowRun } from '../operations/create-flow-run.ts'
+import { deleteFlowRun } from '../operations/delete-flow-run.ts'
+import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
+import { readFlowRun, readFlowRunState, readFlowRunStates } from '../operations/read-flow-run.ts'
+import type { Caller } from './auth.ts'
+import { endpoint, idParam, type Api } from './endpoint.ts'
+
+const tag = 'Flow runs'
+
+/** What concerns one flow run; lists stand in flow-run-lists.ts. */
+export function addFlowRunChangeRoutes(api: Api): void {
+  addRunRoutes(api)
+  addStateRoutes(api)
+}
+
+function addRunRoutes(api: Api): void {
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/flow_runs/',
+      tag,
+      summary: 'Create a flow run; the existing one is answered for a known idempotency key',
+      body: flowRunCreate,
+      answers: { 200: flowRun, 201: flowRun },
+      errors: [404],
+    },
+    async ({ workspace, caller, body, now }) => {
+      const { run, created } = await createFlowRun(workspace, caller, body, now)
+      return { status: created ? 201 : 200, body: run }
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/flow_runs/{id}',
+      tag,
+      summary: 'Read a flow run',
+      params: idParam,
+      answers: { 200: flowRun },
+      errors: [404, 503],
+      survivesOutage: true,
+    },
+    async ({ workspace, params, now }) => ({
+      status: 200,
+      body: await readFlowRun(workspace, params.id, now),
+    }),
+  )
+  endpoint(
+    api,
+    {
+      method: 'patch',
+      path: '/flow_runs/{id}',
+      tag,
+      summary: 'Update a flow run',
+      params: idParam,
+      body: flowRunUpdate,
+      answers: { 204: null },
+      errors: [400, 404],
+    },
+    async ({ workspace, params, body }) => {
+      const home = await flowRunHome(workspace, params.id)
+      const result = await home.stub.updateFlowRun(home.context, params.id, body)
+      if (result === null) {
+        throw flowRunNotFound()
+      }
+      if (result !== true) {
+        throw new DomainError('bad_request', result)
+      }
+      return { status: 204 }
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'patch',
+      path: '/flow_runs/{id}/labels',
+      tag,
+      summary: "Add to a flow run's labels",
+      params: idParam,
+      body: labels,
+      answers: { 204: null },
+      errors: [404],
+    },
+    async ({ workspace, params, body }) => {
+      const home = await flowRunHome(workspace, params.id)
+      if ((await home.stub.updateFlowRun(home.context, params.id, { labels: body })) === null) {
+        throw flowRunNotFound()
+      }
+      return { status: 204 }
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'delete',
+      path: '/flow_runs/{id}',
+      tag,
+      summary: 'Delete a flow run with its logs',
+      params: idParam,
+      answers: { 204: null },
+      errors: [404],
+    },
+    async ({ workspace, params }) => {
+      await deleteFlowRun(workspace, params.id)
+      return { status: 204 }
+    },
+  )
+}
+
+function addStateRoutes(api: Api): void {
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/flow_runs/{id}/set_state',
+      tag,
+      summary: 'Propose a state; 201 when one was written',
+      params: idParam,
+      body: setState,
+      answers: { 200: orchestrationResult, 201: orchestrationResult },
+      errors: [404],
+      survivesOutage: true,
+    },
+    async ({ workspace, caller, params, body, now }) => {
+      const home = await flowRunHome(workspace, params.id)
+      const result = await home.stub.proposeState(
+        home.context,
+        params.id,
+        body,
+        caller,
+        waitsForStore(caller),
+      )
+      if (result === null) {
+        throw flowRunNotFound()
+      }
+      return answer(result, now)
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/flow_runs/{id}/resume',
+      tag,
+      summary: 'Resume a paused or suspended flow run',
+      params: idParam,
+      body: resumeFlowRun,
+      bodyOptional: true,
+      answers: { 200: orchestrationResult, 201: orchestrationResult },
+      errors: [404],
+    },
+    async ({ workspace, params, now }) => {
+      const home = await flowRunHome(workspace, params.id)
+      const result = await home.stub.resumeFlowRun(home.context, params.id)
+      if (result === null) {
+        throw flowRunNotFound()
+      }
+      return answer(result, now)
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/flow_run_states/',
+      tag,
+      summary: "List a flow run's states, oldest first",
+      query: z.object({ flow_run_id: uuid }),
+      answers: { 200: z.array(state) },
+      errors: [404],
+    },
+    async ({ workspace, query }) => ({
+      status: 200,
+      body: await readFlowRunStates(workspace, query.flow_run_id),
+    }),
+  )
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/flow_run_states/{id}',
+      tag,
+      summary: 'Read one state of some flow run',
+      params: idParam,
+      answers: { 200: state },
+      errors: [404],
+    },
+    async ({ workspace, params }) => ({
+      status: 200,
+      body: await readFlowRunState(workspace, params.id),
+    }),
+  )
+}
+
+/** Who reads lists next is a person or a program with a key; a run's own code only wants to go on. */
+function waitsForStore(caller: Caller): boolean {
+  return caller.kind === 'key'
+}
+
+/** As in Prefect: 201 when the state is newer than the request. */
+function answer(
+  result: OrchestrationResult,
+  now: Micros,
+): { status: 200 | 201; body: OrchestrationResult } {
+  const written = result.state !== null && result.state.timestamp >= formatTimestamp(now)
+  return { status: written ? 201 : 200, body: result }
+}

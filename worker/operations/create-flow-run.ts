@@ -1,0 +1,294 @@
+import { flowRunId, homeKeyOf, type HomeKey } from '#core/flow-run-id.ts'
+import { validateJobVariables } from '#core/job-template.ts'
+import { generateName } from '#core/name.ts'
+import { mergeParameters, validateParameters } from '#core/parameters.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import { MAX_PARAMETERS_BYTES, type CreatedBy, type JsonObject } from '#core/wire/common.ts'
+import type { DeploymentFlowRunCreate } from '#core/wire/deployment.ts'
+import type { FlowRun, FlowRunCreate } from '#core/wire/flow-run.ts'
+import { DomainError } from '#domain/errors.ts'
+import { DEFAULT_POLICY, type FlowRunRecord } from '#domain/flow-run.ts'
+import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
+import { refuseIssues } from '#domain/refused.ts'
+import { findFlow } from '#storage/flows.ts'
+import { pickPoollessHome } from '#storage/homes.ts'
+import { reserveIdempotencyKey } from '#storage/idempotency-keys.ts'
+import { readHomeWorkPoolByName } from '#storage/work-pools.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import type { NewFlowRun } from '../durable/work-pool.ts'
+import { ensureWorkQueue } from './change-work-queue.ts'
+import { homeContext } from './configure-home.ts'
+import { homeStub } from './stubs.ts'
+
+/** Who asks for a run. */
+export type Maker = { kind: 'key'; id: string; name: string } | { kind: 'run'; flow_run_id: string }
+
+export interface CreatedFlowRun {
+  run: FlowRun
+  /** False: the idempotency key had its run already. */
+  created: boolean
+}
+
+/**
+ * Makes a run of a flow: one that the caller runs itself, or one that waits in a pool. Idempotent by
+ * `(flow_id, idempotency_key)`: the key is reserved in the store before the run is made, so that a repeated request finds
+ * either the run or its reserved id.
+ */
+export async function createFlowRun(
+  workspace: Workspace,
+  maker: Maker,
+  body: FlowRunCreate,
+  now: Micros,
+): Promise<CreatedFlowRun> {
+  checkParametersSize(body.parameters ?? {})
+  const flow = await findFlow(workspace, body.flow_id)
+  if (flow === undefined) {
+    throw new DomainError('not_found', 'Flow not found')
+  }
+  const pool = body.work_pool_name
+    ? await readHomeWorkPoolByName(workspace, body.work_pool_name)
+    : undefined
+  if (body.work_pool_name && pool === undefined) {
+    throw new DomainError('not_found', `Work pool "${body.work_pool_name}" not found.`)
+  }
+  if (pool !== undefined && body.job_variables) {
+    checkJobVariables(pool.pool.base_job_template, [body.job_variables])
+  }
+  const queueId =
+    pool === undefined
+      ? null
+      : body.work_queue_name
+        ? await ensureWorkQueue(workspace, pool.pool.name, body.work_queue_name, now)
+        : pool.pool.default_queue_id
+  const home = pool?.home_key ?? (await pickPoollessHome(workspace, crypto.randomUUID()))
+  return await make(workspace, home, body.idempotency_key ?? null, now, (id) => ({
+    record: {
+      ...newRecord(id, maker, now),
+      name: nameOf(body),
+      flow_id: flow.id,
+      deployment_id: body.deployment_id ?? null,
+      work_pool_id: pool?.pool.id ?? null,
+      work_queue_id: queueId,
+      flow_version: body.flow_version ?? null,
+      parameters: body.parameters ?? {},
+      idempotency_key: body.idempotency_key ?? null,
+      context: body.context ?? {},
+      empirical_policy: policyOf(body.empirical_policy),
+      tags: unique(body.tags ?? []),
+      labels: { ...flow.labels, 'prefect.flow.id': flow.id, ...body.labels },
+      parent_task_run_id: body.parent_task_run_id ?? null,
+      job_variables: body.job_variables ?? null,
+    },
+    flow_name: flow.name,
+    deployment_name: null,
+    state: body.state ?? null,
+  }))
+}
+
+/** Makes a run of a deployment: its defaults overlaid by the request, validated, at the home of its work pool. */
+export async function createFlowRunFromDeployment(
+  workspace: Workspace,
+  maker: Maker,
+  deploymentId: string,
+  body: DeploymentFlowRunCreate,
+  now: Micros,
+): Promise<CreatedFlowRun> {
+  const config = await readHomeDeployment(workspace, deploymentId)
+  if (config === undefined) {
+    throw new DomainError('not_found', 'Deployment not found')
+  }
+  const { deployment, flow } = config
+  const parameters = mergeParameters(deployment.parameters, body.parameters ?? {})
+  checkParametersSize(parameters)
+  checkParameters(config, parameters, body.enforce_parameter_schema ?? null)
+  const queueId = await queueOf(workspace, config, body, now)
+  return await make(workspace, config.home_key, body.idempotency_key ?? null, now, (id) => ({
+    record: {
+      ...newRecord(id, maker, now),
+      name: nameOf(body),
+      flow_id: flow.id,
+      deployment_id: deployment.id,
+      deployment_version: deployment.version,
+      work_pool_id: config.work_pool_id,
+      work_queue_id: queueId,
+      parameters,
+      idempotency_key: body.idempotency_key ?? null,
+      context: body.context ?? {},
+      empirical_policy: policyOf(body.empirical_policy),
+      tags: unique([...deployment.tags, ...(body.tags ?? [])]),
+      labels: {
+        ...flow.labels,
+        'prefect.flow.id': flow.id,
+        ...deployment.labels,
+        'prefect.deployment.id': deployment.id,
+        ...body.labels,
+      },
+      parent_task_run_id: body.parent_task_run_id ?? null,
+      job_variables: body.job_variables ?? null,
+    },
+    flow_name: flow.name,
+    deployment_name: deployment.name,
+    state: body.state ?? { type: 'SCHEDULED' },
+  }))
+}
+
+async function make(
+  workspace: Workspace,
+  home: HomeKey,
+  idempotencyKey: string | null,
+  now: Micros,
+  build: (id: string) => NewFlowRun,
+): Promise<CreatedFlowRun> {
+  const minted = flowRunId(home, Math.floor(now / 1000), crypto.getRandomValues(new Uint8Array(10)))
+  const request = build(minted)
+  const id =
+    idempotencyKey === null
+      ? minted
+      : await reserveIdempotencyKey(
+          workspace,
+          { flow_id: request.record.flow_id, key: idempotencyKey, flow_run_id: minted },
+          now,
+        )
+  // The id that an earlier request reserved may name another home, if the deployment has moved since.
+  const key = homeKeyOf(id)
+  const record = { ...request.record, id }
+  const [result] = await homeStub(workspace, key).createFlowRuns(
+    homeContext(workspace, key),
+    [{ ...request, record }],
+    id !== minted,
+  )
+  if (result === undefined) {
+    throw new Error(`home ${key} made no run of one request`)
+  }
+  return result
+}
+
+function newRecord(id: string, maker: Maker, now: Micros): FlowRunRecord {
+  const time = formatTimestamp(now)
+  return {
+    id,
+    seq: 0,
+    deleted: false,
+    created: time,
+    updated: time,
+    name: '',
+    flow_id: '',
+    deployment_id: null,
+    deployment_version: null,
+    work_pool_id: null,
+    work_queue_id: null,
+    flow_version: null,
+    parameters: {},
+    idempotency_key: null,
+    context: {},
+    empirical_policy: DEFAULT_POLICY,
+    tags: [],
+    labels: {},
+    parent_task_run_id: null,
+    state_id: null,
+    state_type: null,
+    state_name: null,
+    states: [],
+    run_count: 0,
+    expected_start_time: null,
+    next_scheduled_start_time: null,
+    start_time: null,
+    end_time: null,
+    total_run_time: 0,
+    auto_scheduled: false,
+    infrastructure_pid: null,
+    created_by: createdBy(maker),
+    job_variables: null,
+  }
+}
+
+function createdBy(maker: Maker): CreatedBy {
+  return maker.kind === 'key'
+    ? { id: maker.id, type: 'API_KEY', display_value: maker.name }
+    : { id: maker.flow_run_id, type: 'FLOW_RUN', display_value: null }
+}
+
+async function queueOf(
+  workspace: Workspace,
+  config: HomeDeployment,
+  body: DeploymentFlowRunCreate,
+  now: Micros,
+): Promise<string | null> {
+  const { deployment } = config
+  const poolName = deployment.work_pool_name
+  if (poolName === null) {
+    if (body.work_queue_name) {
+      throw new DomainError(
+        'bad_request',
+        `Deployment '${deployment.name}' has no work pool, so its runs can't go to work queue '${body.work_queue_name}'.`,
+      )
+    }
+    return null
+  }
+  if (body.job_variables) {
+    const pool = await readHomeWorkPoolByName(workspace, poolName)
+    checkJobVariables(pool?.pool.base_job_template ?? {}, [
+      deployment.job_variables,
+      body.job_variables,
+    ])
+  }
+  return body.work_queue_name
+    ? await ensureWorkQueue(workspace, poolName, body.work_queue_name, now)
+    : deployment.work_queue_id
+}
+
+function checkParameters(
+  config: HomeDeployment,
+  parameters: JsonObject,
+  enforce: boolean | null,
+): void {
+  if (!(enforce ?? config.deployment.enforce_parameter_schema)) {
+    return
+  }
+  const schema = config.deployment.parameter_openapi_schema
+  if (schema === null) {
+    throw new DomainError(
+      'conflict',
+      'Error creating flow run: parameter schema enforcement is enabled and the deployment does not have a parameter schema.',
+    )
+  }
+  refuseIssues(() => validateParameters(schema, parameters), {
+    code: 'conflict',
+    prefix: 'Error creating flow run: ',
+    field: ['parameters'],
+  })
+}
+
+function checkJobVariables(template: JsonObject, layers: JsonObject[]): void {
+  refuseIssues(() => validateJobVariables(template, layers, { required: true }), {
+    code: 'invalid',
+    prefix: 'Error creating flow run: ',
+    field: ['job_variables'],
+  })
+}
+
+function checkParametersSize(parameters: JsonObject): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(parameters)).length
+  if (bytes > MAX_PARAMETERS_BYTES) {
+    throw new DomainError(
+      'invalid',
+      `Flow run parameters exceed ${MAX_PARAMETERS_BYTES} bytes of JSON: they have ${bytes}.`,
+      { field: ['parameters'] },
+    )
+  }
+}
+
+function nameOf(body: { name?: string | null | undefined }): string {
+  return body.name || generateName([Math.random(), Math.random()])
+}
+
+function policyOf(given: FlowRunCreate['empirical_policy']): FlowRunRecord['empirical_policy'] {
+  const fields = Object.entries(given ?? {}).filter(
+    ([name, value]) => name in DEFAULT_POLICY && value !== undefined,
+  )
+  return { ...DEFAULT_POLICY, ...Object.fromEntries(fields) }
+}
+
+function unique(values: string[]): string[] {
+  return [...new Set(values)]
+}

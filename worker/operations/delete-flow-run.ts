@@ -1,0 +1,22 @@
+import { releaseIdempotencyKey } from '#storage/idempotency-keys.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import { flowRunHome, flowRunNotFound } from './flow-run-home.ts'
+import { eventStreamStub, logShardStub } from './stubs.ts'
+import { objectContext } from './object-context.ts'
+
+/** Deletes a run, then what hangs on it: a repeated call after a failure in between ends it. */
+export async function deleteFlowRun(workspace: Workspace, id: string): Promise<void> {
+  const home = await flowRunHome(workspace, id)
+  const deleted = await home.stub.deleteFlowRun(home.context, id)
+  await logShardStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
+  await eventStreamStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
+  if (deleted === null) {
+    throw flowRunNotFound()
+  }
+  if (deleted.idempotency_key !== null) {
+    await releaseIdempotencyKey(workspace, {
+      flow_id: deleted.flow_id,
+      key: deleted.idempotency_key,
+    })
+  }
+}

@@ -1,0 +1,60 @@
+import type { HomeKey } from '#core/flow-run-id.ts'
+import { DomainError } from '#domain/errors.ts'
+import { findWorkPoolKey } from '#storage/work-pools.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import type { HomeContext, WorkPool } from '../durable/work-pool.ts'
+import { homeContext } from './configure-home.ts'
+import { homeStub, type Remote } from './stubs.ts'
+
+export interface WorkPoolHome {
+  name: string
+  context: HomeContext
+  stub: Remote<WorkPool>
+}
+
+/** A pool that was deleted, or made again under its name, is noticed after this time; its home refuses claims at once. */
+const FRESH_MS = 5000
+const MAX_KNOWN = 10_000
+const known = new Map<string, { key: HomeKey; read: number }>()
+
+/**
+ * The home of a pool by its name. The name is looked up in the store now and then; while the store is away, what was read
+ * last still serves, so that D1 being down stops no run.
+ */
+export async function workPoolHome(workspace: Workspace, name: string): Promise<WorkPoolHome> {
+  const key = await homeKey(workspace, name)
+  if (key === undefined) {
+    throw new DomainError('not_found', `Work pool "${name}" not found.`)
+  }
+  return { name, context: homeContext(workspace, key), stub: homeStub(workspace, key) }
+}
+
+async function homeKey(workspace: Workspace, name: string): Promise<HomeKey | undefined> {
+  const cacheKey = `${workspace.id}:${name}`
+  const cached = known.get(cacheKey)
+  if (cached !== undefined && Date.now() - cached.read < FRESH_MS) {
+    return cached.key
+  }
+  try {
+    const pool = await findWorkPoolKey(workspace, name)
+    remember(cacheKey, pool?.home_key)
+    return pool?.home_key
+  } catch (error) {
+    if (cached !== undefined) {
+      return cached.key
+    }
+    throw error
+  }
+}
+
+function remember(cacheKey: string, key: HomeKey | undefined): void {
+  known.delete(cacheKey)
+  if (key === undefined) {
+    return
+  }
+  const oldest = known.keys().next()
+  if (known.size >= MAX_KNOWN && oldest.done !== true) {
+    known.delete(oldest.value)
+  }
+  known.set(cacheKey, { key, read: Date.now() })
+}
