@@ -1,0 +1,128 @@
+import type { Client } from '../core/client.ts'
+import { withRetry } from '../core/retry.ts'
+import { sleep } from '../core/sleep.ts'
+import type { JsonObject } from '../core/wire/common.ts'
+import type { FlowRun } from '../core/wire/flow-run.ts'
+import { ApiBackend } from './api-backend.ts'
+import { newId } from './clock.ts'
+import { TimedOut } from './errors.ts'
+import { currentScope } from './run-context.ts'
+import { configuredClient } from './settings.ts'
+import { isTerminal } from './states.ts'
+import { collectTaskInputs, resolveFutures } from './task-inputs.ts'
+import { toJsonParameters } from './parameters.ts'
+
+export interface RunDeploymentOptions {
+  /** Over the deployment's own. */
+  parameters?: Record<string, unknown>
+  /** Give the run when it has ended, rather than at once. Default false. */
+  wait?: boolean
+  /** How long to wait at most. Default: until it ends. */
+  timeoutSeconds?: number
+  /** Default 2. */
+  pollSeconds?: number
+  /** When it is to run. Default: now. */
+  scheduledTime?: Date
+  /** Names the run. */
+  runName?: string
+  tags?: readonly string[]
+  workQueue?: string
+  jobVariables?: JsonObject
+  /** Two calls with one key make one run. */
+  idempotencyKey?: string
+  /** Show it as a subflow of the flow that calls. Default true. */
+  asSubflow?: boolean
+  /** Default: the configured API. */
+  client?: Client
+}
+
+/**
+ * Creates a run of a deployment, to be executed wherever the deployment's work pool is served.
+ * @param name `flow/deployment`
+ * @throws ApiError when the server refuses it (no such deployment, parameters against the schema); TimedOut
+ * @example
+ * const run = await runDeployment('etl/nightly', { parameters: { day: '2026-01-02' }, wait: true })
+ * if (run.state_type !== 'COMPLETED') throw new Error(`etl ended as ${run.state_name}`)
+ */
+export async function runDeployment(
+  name: string,
+  options: RunDeploymentOptions = {},
+): Promise<FlowRun> {
+  const [flowName, deploymentName, ...rest] = name.split('/')
+  if (!flowName || !deploymentName || rest.length > 0) {
+    throw new TypeError(`a deployment is named as flow/deployment, got '${name}'`)
+  }
+  const backend = currentScope()?.backend
+  const client =
+    options.client ??
+    (backend instanceof ApiBackend ? backend.client : configuredClient(`running '${name}'`))
+  const deployment = await withRetry(() => client.readDeploymentByName(flowName, deploymentName))
+  const parent = options.asSubflow === false ? undefined : await trackingTaskRun(name, options)
+  const parameters = await resolveFutures(options.parameters ?? {})
+  const body = {
+    parameters: toJsonParameters(parameters, `deployment '${name}'`),
+    idempotency_key: options.idempotencyKey ?? newId(),
+    ...(parent === undefined ? {} : { parent_task_run_id: parent }),
+    ...(options.runName === undefined ? {} : { name: options.runName }),
+    ...(options.tags === undefined ? {} : { tags: [...options.tags] }),
+    ...(options.workQueue === undefined ? {} : { work_queue_name: options.workQueue }),
+    ...(options.jobVariables === undefined ? {} : { job_variables: options.jobVariables }),
+    ...(options.scheduledTime === undefined
+      ? {}
+      : {
+          state: {
+            type: 'SCHEDULED' as const,
+            state_details: { scheduled_time: options.scheduledTime.toISOString() },
+          },
+        }),
+  }
+  const run = await withRetry(() => client.createFlowRunFromDeployment(deployment.id, body))
+  return options.wait === true ? waitForEnd(client, run, options) : run
+}
+
+/** Within a flow that the API knows, the run is drawn as a subflow of it. */
+async function trackingTaskRun(
+  name: string,
+  options: RunDeploymentOptions,
+): Promise<string | undefined> {
+  const scope = currentScope()
+  if (!(scope?.backend instanceof ApiBackend) || scope.flow === undefined) {
+    return undefined
+  }
+  const { flow, context, backend } = scope
+  const key = `deployment:${name}`
+  const count = flow.counters.get(key) ?? 0
+  flow.counters.set(key, count + 1)
+  const { id } = await backend.createTrackingTaskRun(
+    { name: name.replace('/', '-') },
+    {
+      run: flow.run,
+      taskRunId: context.taskRun?.id,
+      count,
+      taskInputs: collectTaskInputs(options.parameters),
+    },
+  )
+  return id
+}
+
+async function waitForEnd(
+  client: Client,
+  run: FlowRun,
+  { timeoutSeconds = Infinity, pollSeconds = 2 }: RunDeploymentOptions,
+): Promise<FlowRun> {
+  const signal = currentScope()?.signal
+  const deadline = performance.now() + timeoutSeconds * 1000
+  let current = run
+  while (!isTerminal(current.state_type)) {
+    if (performance.now() > deadline) {
+      throw new TimedOut(
+        `flow run '${run.name}' has not ended within ${timeoutSeconds} seconds; it is ${current.state_name ?? 'stateless'}`,
+      )
+    }
+    // oxlint-disable-next-line no-await-in-loop -- polls
+    await sleep(pollSeconds * 1000, signal)
+    // oxlint-disable-next-line no-await-in-loop -- polls
+    current = await withRetry(() => client.readFlowRun(run.id), { attempts: Infinity })
+  }
+  return current
+}
