@@ -95,8 +95,7 @@ function filterCondition(
     isGiven(filter?.last_heartbeat_time) &&
     toSql(workerCondition(workspace.id, { last_heartbeat_time: filter.last_heartbeat_time }))
   const online = sql`(CASE WHEN ${isOnline(now)} THEN 'ONLINE' ELSE 'OFFLINE' END)`
-  const anyOf = filter?.status?.any_
-  const noneOf = filter?.status?.not_any_
+  const { any_: anyOf, not_any_: noneOf } = filter?.status ?? {}
   const parts = [
     ...(heard === false ? [] : [heard]),
     ...(isGiven(anyOf) ? [isIn(online, anyOf)] : []),
