@@ -26,7 +26,6 @@ const shared: BuildOptions = {
 const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
 
-rmSync(dist, { recursive: true, force: true })
 const command = join(dist, 'headgate.js')
 await Promise.all([
   build({
@@ -47,6 +46,7 @@ if (!process.argv.includes('--no-types')) {
 }
 
 function writeTypes(): void {
+  rmSync(join(dist, 'types'), { recursive: true, force: true })
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript')), 'tsc.js')
   const { status } = spawnSync(process.execPath, [tsc, '-p', packageFolder], { stdio: 'inherit' })
   if (status !== 0) {
