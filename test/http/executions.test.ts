@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest'
+import type { AgentIdentity } from '#core/wire/execution.ts'
+import { aWorkspace, clientOf, type TestWorkspace } from '../support/workspace.ts'
+
+const anAgent = (): AgentIdentity => ({
+  agent_id: crypto.randomUUID(),
+  name: `agent-${crypto.randomUUID().slice(0, 8)}`,
+  version: '0.1.0',
+})
+
+async function aDeployment({ client }: TestWorkspace, pool: string, queue?: string) {
+  const flow = await client.createFlow({ name: `flow ${crypto.randomUUID()}` })
+  return await client.createDeployment({
+    name: 'test',
+    flow_id: flow.id,
+    work_pool_name: pool,
+    enforce_parameter_schema: false,
+    entrypoint: 'hello.ts:hello',
+    ...(queue === undefined ? {} : { work_queue_name: queue }),
+  })
+}
+
+async function aPool(test: TestWorkspace) {
+  return await test.client.createWorkPool({ name: `pool ${crypto.randomUUID()}`, type: 'process' })
+}
+
+describe("an agent's link", () => {
+  it('carries a run from its claim to its end', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const created = await client.createFlowRunFromDeployment(deployment.id)
+    expect(created).toMatchObject({ state_type: 'SCHEDULED', work_pool_name: pool.name })
+
+    const agent = anAgent()
+    const claimed = await client.claim(pool.name, { agent, limit: 5 })
+    expect(claimed.runs).toHaveLength(1)
+    const [run] = claimed.runs
+    expect(run).toMatchObject({
+      fence: 1,
+      flow_run: { id: created.id, state_type: 'PENDING' },
+      deployment: { id: deployment.id, entrypoint: 'hello.ts:hello' },
+    })
+    expect((await client.claim(pool.name, { agent, limit: 5 })).runs).toEqual([])
+
+    const execution = { flow_run_id: created.id, fence: 1 }
+    const accepted = await client.accept(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [execution],
+    })
+    expect(accepted.results).toMatchObject([{ answer: 'go' }])
+
+    const inside = clientOf(run?.run_token)
+    const running = await inside.setFlowRunState(created.id, { type: 'RUNNING' })
+    expect(running).toMatchObject({ status: 'ACCEPT', state: { type: 'RUNNING' } })
+    const renewed = await client.renew(pool.name, { agent, executions: [execution] })
+    expect(renewed.results).toMatchObject([{ answer: 'keep' }])
+    await inside.setFlowRunState(created.id, { type: 'COMPLETED' })
+
+    const finished = await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [{ ...execution, exit_code: 0 }],
+    })
+    expect(finished.results).toMatchObject([{ answer: 'ended', state: { type: 'COMPLETED' } }])
+    const again = await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [{ ...execution, exit_code: 0 }],
+    })
+    expect(again.results).toMatchObject([{ answer: 'stale' }])
+    expect(await client.readFlowRun(created.id)).toMatchObject({
+      state_type: 'COMPLETED',
+      run_count: 1,
+    })
+    const states = await client.readFlowRunStates(created.id)
+    expect(states.map(({ name }) => name)).toEqual(['Scheduled', 'Pending', 'Running', 'Completed'])
+    const [state] = states
+    expect(await client.readFlowRunState(state?.id ?? '')).toEqual(state)
+  })
+
+  it('refuses what comes under an old fence', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const created = await client.createFlowRunFromDeployment(deployment.id)
+    const agent = anAgent()
+    const { runs } = await client.claim(pool.name, { agent, limit: 1 })
+    const token = runs[0]?.run_token
+    const execution = { flow_run_id: created.id, fence: 1 }
+    await client.accept(pool.name, { agent_id: agent.agent_id, executions: [execution] })
+    await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [{ ...execution, exit_code: 1 }],
+    })
+    expect(await client.readFlowRun(created.id)).toMatchObject({ state_type: 'CRASHED' })
+    await client.setFlowRunState(created.id, { type: 'SCHEDULED' })
+
+    const late = await clientOf(token).setFlowRunState(created.id, { type: 'RUNNING' })
+    expect(late).toMatchObject({ status: 'ABORT' })
+    const renewed = await client.renew(pool.name, { agent, executions: [execution] })
+    expect(renewed.results).toMatchObject([{ answer: 'stop' }])
+    const second = await client.claim(pool.name, { agent: anAgent(), limit: 1 })
+    expect(second.runs[0]?.fence).toBeGreaterThan(1)
+  })
+
+  it('stops a run that is cancelled', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const created = await client.createFlowRunFromDeployment(deployment.id)
+    const agent = anAgent()
+    const { runs } = await client.claim(pool.name, { agent, limit: 1 })
+    const execution = { flow_run_id: created.id, fence: 1 }
+    await client.accept(pool.name, { agent_id: agent.agent_id, executions: [execution] })
+    await clientOf(runs[0]?.run_token).setFlowRunState(created.id, { type: 'RUNNING' })
+    const cancelling = await client.setFlowRunState(created.id, { type: 'CANCELLING' })
+    expect(cancelling).toMatchObject({ status: 'ACCEPT' })
+    const renewed = await client.renew(pool.name, { agent, executions: [execution] })
+    expect(renewed.results).toMatchObject([{ answer: 'cancel', grace_seconds: 30 }])
+    const finished = await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [{ ...execution, signal: 'SIGTERM' }],
+    })
+    expect(finished.results).toMatchObject([{ answer: 'ended', state: { type: 'CANCELLED' } }])
+  })
+
+  it('wakes a long poll by the commit that makes a run claimable', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const waiting = client.claim(pool.name, { agent: anAgent(), limit: 1, wait_seconds: 20 })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const created = await client.createFlowRunFromDeployment(deployment.id)
+    expect((await waiting).runs[0]?.flow_run.id).toBe(created.id)
+  })
+})
