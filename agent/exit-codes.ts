@@ -41,6 +41,9 @@ export class FatalError extends Error {
 
 /** The end that an answer of the API means for the agent; call it only for errors of kind `fatal`. */
 export function toFatalError(error: unknown): FatalError {
+  if (error instanceof FatalError) {
+    return error
+  }
   const status = error instanceof ApiError ? error.status : 0
   const said = error instanceof Error ? error.message : String(error)
   switch (status) {

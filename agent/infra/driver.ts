@@ -9,7 +9,8 @@ export interface RunOrder {
   apiUrl: string
   /** Absolute path of the `headgate` script. */
   headgateScript: string
-  lease: Lease
+  /** The lease as it is now: preparing a run can take several renewals. */
+  lease: () => Lease
 }
 
 /** The right to run, as the last renewal left it. */
@@ -38,6 +39,8 @@ export interface Infrastructure {
   handle: JsonObject
   /** For `infrastructure_pid`: what people look for on the host. */
   name: string
+  /** Whether it runs at this moment, as far as can be told at once. */
+  isAlive(): boolean
   /** Resolves when all of it is gone; never rejects. */
   ended: Promise<Ending>
   /** Stops it: a polite signal, and after `graceSeconds` (0: at once) a forced end. Resolves when all of it is gone. */

@@ -1,0 +1,187 @@
+import { setMaxListeners } from 'node:events'
+import type { WorkPool } from '../core/wire/work-pool.ts'
+import { type AgentLog, agentLog } from './agent-log.ts'
+import { callPersistently, sentence } from './calls.ts'
+import { ApiError } from '../core/client.ts'
+import { type AgentConfig, agentConfig, type AgentOptions, MAX_RUNS } from './config.ts'
+import { Doorbell } from './doorbell.ts'
+import { ExitCode, FatalError } from './exit-codes.ts'
+import { Finishes } from './finishes.ts'
+import { type Identity, takeIdentity } from './identity.ts'
+import type { Driver } from './infra/driver.ts'
+import { driverTypes, findDriver } from './infra/registry.ts'
+import { Leases } from './leases.ts'
+import { poll } from './poll.ts'
+import { type Recovered, recover } from './recover.ts'
+import type { RunContextOfAgent } from './run.ts'
+import { Runs } from './runs.ts'
+import { type Ladder, stopLadder } from './stop-ladder.ts'
+import { within } from './within.ts'
+
+/** A drained agent waits so long for the API to take the last ends; after that the next start reports them. */
+const LAST_REPORTS_MS = 60_000
+/** And so long for output that is still unsent. */
+const LAST_OUTPUT_MS = 10_000
+
+/**
+ * Serves a work pool until it is told to stop: the first SIGTERM or SIGINT drains, the second cancels what runs, the third
+ * kills it. Runs survive the death of this process; the next start with the same API, pool and name goes on with them.
+ * @returns the code that the process is to exit with; never rejects
+ */
+export async function startAgent(options: AgentOptions): Promise<ExitCode> {
+  const log = agentLog({
+    json: options.json ?? false,
+    write: options.write ?? ((line) => process.stderr.write(line)),
+  })
+  try {
+    const config = agentConfig(options)
+    const identity = await takeIdentity({
+      agentsFolder: config.agentsFolder,
+      apiUrl: config.client.apiUrl,
+      pool: config.pool,
+      name: config.name,
+    })
+    try {
+      return await serve(config, identity, log)
+    } finally {
+      await identity.release()
+    }
+  } catch (error) {
+    log.error(sentence(error))
+    return error instanceof FatalError ? error.exitCode : ExitCode.failed
+  }
+}
+
+async function serve(config: AgentConfig, identity: Identity, log: AgentLog): Promise<ExitCode> {
+  log.info(
+    `agent ${config.name} serves pool ${config.pool} at ${config.client.apiUrl}, ${config.limit === MAX_RUNS ? 'no limit' : `limit ${config.limit}`}`,
+    { queues: config.queues?.join(','), agent: identity.agentId, version: config.version },
+  )
+  const end = new AbortController()
+  // Each run listens to it.
+  setMaxListeners(0, end.signal)
+  const fatal = Promise.withResolvers<never>()
+  const runs = new Runs(config.limit)
+  const shared = shareAmongRuns(config, identity, log, runs, end.signal, fatal.reject)
+  const ladder = stopLadder(runs, log)
+  try {
+    const recovered = await recover(shared, identity.runsFolder, log)
+    const working = work(config, identity, log, shared, ladder, recovered)
+    await Promise.race([working, ladder.killed, fatal.promise])
+    if (ladder.wasKilled) {
+      return ExitCode.killed
+    }
+    log.info('agent has stopped')
+    return ExitCode.done
+  } finally {
+    ladder.dismantle()
+    end.abort()
+  }
+}
+
+function shareAmongRuns(
+  { client, pool }: AgentConfig,
+  { agentId }: Identity,
+  log: AgentLog,
+  runs: Runs,
+  signal: AbortSignal,
+  onFatal: (error: FatalError) => void,
+): RunContextOfAgent {
+  const finishes = new Finishes({ client, log, pool, agentId, signal })
+  return { client, log, runs, finishes, onFatal, signal }
+}
+
+/** Runs the loops; resolves when the agent is drained. */
+async function work(
+  config: AgentConfig,
+  { agentId, runsFolder }: Identity,
+  log: AgentLog,
+  shared: RunContextOfAgent,
+  ladder: Ladder,
+  recovered: Recovered,
+): Promise<void> {
+  const { client, pool, queues, headgateScript } = config
+  const { runs } = shared
+  const agent = {
+    agent_id: agentId,
+    name: config.name,
+    version: config.version,
+    limit: config.limit === MAX_RUNS ? null : config.limit,
+  }
+  const leases = new Leases({ client, log, pool, agent, runs })
+  const doorbell = new Doorbell({
+    client,
+    log,
+    pool,
+    queues,
+    agentId,
+    onRenew: () => leases.renewNow(),
+    signal: shared.signal,
+  })
+  const polling = async () => {
+    const driver = await findPoolsDriver(config, log, ladder.draining, recovered)
+    if (driver !== undefined) {
+      const signal = ladder.draining
+      const link = { client, log, pool, agent, runs, queues, doorbell, leases, signal }
+      await poll({ ...link, driver, runsFolder, headgateScript, shared })
+    }
+    await drain(runs, shared.signal)
+  }
+  // The renewals end by a fault only: they go on until the last run is reported.
+  const renewing = leases.run(shared.signal).then(() => new Promise<never>(() => undefined))
+  await Promise.race([polling(), renewing])
+}
+
+/** Undefined when the agent is told to stop before the API has answered. */
+async function findPoolsDriver(
+  { client, pool }: AgentConfig,
+  log: AgentLog,
+  signal: AbortSignal,
+  recovered: Recovered,
+): Promise<Driver | undefined> {
+  const found = await readPool()
+  if (found === undefined) {
+    return undefined
+  }
+  const driver = findDriver(found.type)
+  if (driver === undefined) {
+    throw new FatalError(
+      ExitCode.usage,
+      `work pool '${pool}' is of type '${found.type}'; this agent can run: ${driverTypes().join(', ')}`,
+    )
+  }
+  return driver
+
+  async function readPool(): Promise<WorkPool | undefined> {
+    const hasRuns = recovered.adopted + recovered.ended > 0
+    try {
+      return await callPersistently(() => client.readWorkPool(pool), {
+        log,
+        what: `reach ${client.apiUrl}`,
+        signal,
+      })
+    } catch (error) {
+      if (signal.aborted) {
+        return undefined
+      }
+      if (error instanceof ApiError && error.status === 404 && !hasRuns) {
+        throw new FatalError(
+          ExitCode.poolNotFound,
+          `work pool '${pool}' does not exist; make it with: headgate work-pool create ${pool} --type process`,
+        )
+      }
+      throw error
+    }
+  }
+}
+
+/** No more runs are taken: waits for the end of those that are there, and for the API to know it. */
+async function drain(runs: Runs, signal: AbortSignal): Promise<void> {
+  const held = runs.all()
+  await runs.until(() => runs.all().every((run) => !run.occupies), signal)
+  await within(
+    LAST_REPORTS_MS,
+    runs.until(() => runs.all().length === 0, signal),
+  )
+  await within(LAST_OUTPUT_MS, Promise.all(held.map((run) => run.settled)))
+}

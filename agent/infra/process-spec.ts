@@ -1,0 +1,120 @@
+import { isAbsolute, join } from 'node:path'
+import type { JsonObject } from '../../core/wire/common.ts'
+import type { ClaimedRun } from '../../core/wire/execution.ts'
+import { RefusedRun } from './driver.ts'
+import { runEnvironment } from './run-environment.ts'
+import { splitShellWords } from './shell-words.ts'
+
+/** What the process driver is to start, decided before anything is touched. */
+export interface ProcessSpec {
+  command: [string, ...string[]]
+  env: Record<string, string>
+  /** Absolute; undefined: a fresh temporary folder. */
+  workingDirectory: string | undefined
+  /** To be done by the driver; empty where Prefect's engine does them itself. */
+  pullSteps: JsonObject[]
+}
+
+export interface ProcessFacts {
+  claimed: ClaimedRun
+  folderPath: string
+  apiUrl: string
+  headgateScript: string
+  /** The Node that runs the agent. */
+  nodePath: string
+  hostEnv: Record<string, string | undefined>
+}
+
+/** @throws RefusedRun when the job configuration or the deployment does not say what to run */
+export function processSpec(facts: ProcessFacts): ProcessSpec {
+  const { deployment, flow_run: flowRun, job_configuration: job } = facts.claimed
+  const command = runCommand(facts)
+  const env = runEnvironment({
+    hostEnv: facts.hostEnv,
+    jobEnv: jobObject(job, 'env'),
+    apiUrl: facts.apiUrl,
+    runToken: facts.claimed.run_token,
+    flowRunId: flowRun.id,
+    contextPath: join(facts.folderPath, 'context.json'),
+  })
+  const pullsItself = isPython(deployment?.entrypoint)
+  const pullSteps = pullsItself ? [] : (deployment?.pull_steps ?? [])
+  return { command, env, pullSteps, workingDirectory: workingDirectory(facts, pullSteps) }
+}
+
+function runCommand({ claimed, headgateScript, nodePath }: ProcessFacts): [string, ...string[]] {
+  const words = commandWords(claimed.job_configuration['command'])
+  const [program, ...rest] = words
+  if (program !== undefined) {
+    return [program, ...rest]
+  }
+  const entrypoint = claimed.deployment?.entrypoint
+  if (entrypoint === undefined || entrypoint === null || entrypoint === '') {
+    throw new RefusedRun(
+      `nothing to run: the deployment has no entrypoint and the job configuration no command; set one of them`,
+    )
+  }
+  if (isPython(entrypoint)) {
+    return ['python', '-m', 'prefect.engine']
+  }
+  if (/\.[cm]?[jt]s(:[^:]*)?$/.test(entrypoint)) {
+    return [nodePath, headgateScript, 'flow-run', 'execute']
+  }
+  throw new RefusedRun(
+    `the entrypoint '${entrypoint}' is neither TypeScript or JavaScript (path/file.ts:flow) nor Python (path/file.py:flow); set the job variable 'command' to say how it is run`,
+  )
+}
+
+function commandWords(command: unknown): string[] {
+  if (command === undefined || command === null) {
+    return []
+  }
+  if (Array.isArray(command) && command.every((word) => typeof word === 'string')) {
+    return command
+  }
+  if (typeof command !== 'string') {
+    throw new RefusedRun(
+      `the job variable 'command' must be a string, got ${JSON.stringify(command)}`,
+    )
+  }
+  try {
+    return splitShellWords(command)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RefusedRun(`the job variable 'command' cannot be read: ${reason}: ${command}`)
+  }
+}
+
+/** `path/file.py:flow`, or a Python module path such as `package.module.flow`. */
+function isPython(entrypoint: string | null | undefined): boolean {
+  return (
+    typeof entrypoint === 'string' &&
+    (/\.py(:[^:]*)?$/.test(entrypoint) || /^\w+(\.\w+)*:?\w+$/.test(entrypoint)) &&
+    !/\.[cm]?[jt]s(:[^:]*)?$/.test(entrypoint)
+  )
+}
+
+/** The job's own; else where the deployment says its code lies, unless its pull steps bring it; else undefined. */
+function workingDirectory(facts: ProcessFacts, pullSteps: JsonObject[]): string | undefined {
+  const asked = facts.claimed.job_configuration['working_dir']
+  if (asked !== undefined && asked !== null && asked !== '') {
+    if (typeof asked !== 'string' || !isAbsolute(asked)) {
+      throw new RefusedRun(
+        `the job variable 'working_dir' must be an absolute path on the agent's host, got ${JSON.stringify(asked)}`,
+      )
+    }
+    return asked
+  }
+  const path = facts.claimed.deployment?.path
+  return typeof path === 'string' && isAbsolute(path) && pullSteps.length === 0 ? path : undefined
+}
+
+function jobObject(job: JsonObject, field: string): JsonObject {
+  const value = job[field] ?? {}
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new RefusedRun(
+      `the job variable '${field}' must be an object, got ${JSON.stringify(value)}`,
+    )
+  }
+  return value
+}

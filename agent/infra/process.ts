@@ -1,0 +1,233 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants, statSync } from 'node:fs'
+import { mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { parseJson, readText, type RunFolder, writeFileSafely } from '../run-folder.ts'
+import {
+  type Driver,
+  type Ending,
+  type Infrastructure,
+  type Lease,
+  RefusedRun,
+  type RunOrder,
+} from './driver.ts'
+import { hostClock } from './host-clock.ts'
+import { toEnding } from './process-ending.ts'
+import { processSpec } from './process-spec.ts'
+import { groupMembers, isRunning, processStart, signalProcess } from './process-table.ts'
+import { pullCode } from './pull.ts'
+import { SUPERVISOR_SCRIPT } from './supervisor.ts'
+
+/** The supervisor, which leads the run's process group: its process id and what tells it from later bearers of that id. */
+type ProcessHandle = { type: 'process'; pid: number; start: string }
+
+/** How often an adopted supervisor, which is no child of this agent, is looked at. */
+const ADOPTED_POLL_MS = 500
+/** How often the group is looked at while it is being stopped. */
+const STOPPING_POLL_MS = 100
+
+/** Runs flows as processes on the agent's host. */
+export const processDriver: Driver = { type: 'process', start, find }
+
+async function start(order: RunOrder, signal: AbortSignal): Promise<Infrastructure> {
+  const { folder } = order
+  const begun = await find(folder)
+  if (begun !== undefined) {
+    return begun
+  }
+  const spec = processSpec({
+    claimed: order.claimed,
+    folderPath: folder.path,
+    apiUrl: order.apiUrl,
+    headgateScript: order.headgateScript,
+    nodePath: process.execPath,
+    hostEnv: process.env,
+  })
+  const base = spec.workingDirectory ?? (await temporaryDirectory(folder))
+  if (!(await isDirectory(base))) {
+    throw new RefusedRun(`the working directory '${base}' does not exist on the agent's host`)
+  }
+  const cwd = await pullCode(spec.pullSteps, {
+    directory: base,
+    env: spec.env,
+    outputPath: outputPath(folder),
+    signal,
+  })
+  signal.throwIfAborted()
+  const command = findProgram(spec.command, spec.env['PATH'] ?? '', cwd)
+  const lease = order.lease()
+  if (hostClock() - lease.stamp >= lease.graceSeconds) {
+    throw new RefusedRun('The lease ran out while the run was being prepared.')
+  }
+  await writeLease(folder, lease)
+  return await supervise(folder, command, cwd, spec.env)
+}
+
+/** Starts the supervisor; the command itself begins only after the handle is on the disk. */
+async function supervise(
+  folder: RunFolder,
+  command: string[],
+  cwd: string,
+  env: Record<string, string>,
+): Promise<Infrastructure> {
+  const script = join(folder.path, 'supervise.sh')
+  await writeFile(script, SUPERVISOR_SCRIPT, { mode: 0o700 })
+  await writeFile(outputPath(folder), '', { flag: 'a', mode: 0o600 })
+  const log = await open(join(folder.path, 'supervisor.log'), 'a', 0o600)
+  try {
+    const child = spawn('/bin/sh', [script, folder.path, ...command], {
+      cwd,
+      env,
+      detached: true,
+      stdio: ['pipe', 'ignore', log.fd],
+    })
+    await once(child, 'spawn')
+    const exited = once(child, 'exit')
+    const pid = child.pid ?? 0
+    const started = processStart(pid)
+    if (started === undefined) {
+      throw new Error(`the supervisor of run ${folder.flowRunId} ended before it was told to start`)
+    }
+    const handle: ProcessHandle = { type: 'process', pid, start: started }
+    await writeFileSafely(join(folder.path, 'handle.json'), JSON.stringify(handle))
+    // A supervisor that dies just now closes the pipe; its end says so.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end('go\n')
+    child.unref()
+    return infrastructure(folder, handle, exited)
+  } finally {
+    await log.close()
+  }
+}
+
+async function find(folder: RunFolder): Promise<Infrastructure | undefined> {
+  const text = await readText(join(folder.path, 'handle.json'))
+  const handle = text === undefined ? undefined : (parseJson(text) as ProcessHandle | undefined)
+  return handle?.type !== 'process'
+    ? undefined
+    : infrastructure(folder, handle, supervisorGone(handle.pid, handle.start))
+}
+
+function infrastructure(
+  folder: RunFolder,
+  handle: ProcessHandle,
+  supervisorEnded: Promise<unknown>,
+): Infrastructure {
+  const ended = supervisorEnded.then(() => readEnding(folder, handle))
+  return {
+    handle,
+    name: String(handle.pid),
+    isAlive: () => isRunning(handle.pid, handle.start),
+    ended,
+    extend: (lease) => writeLease(folder, lease),
+    stop: async (graceSeconds) => {
+      await stopGroup(handle, graceSeconds)
+      await ended
+    },
+  }
+}
+
+async function supervisorGone(pid: number, started: string): Promise<void> {
+  while (isRunning(pid, started)) {
+    await wait(ADOPTED_POLL_MS, undefined, { ref: false })
+  }
+}
+
+/** Waits until no process of the group is left, then reads what the supervisor has written. */
+async function readEnding(folder: RunFolder, handle: ProcessHandle): Promise<Ending> {
+  await stopGroup(handle, 0)
+  const read = (name: string) => readText(join(folder.path, name)).catch(() => undefined)
+  const [exit, started, fenced] = await Promise.all(['exit', 'started', 'fenced'].map(read))
+  return toEnding({
+    status: exit === undefined ? undefined : Number.parseInt(exit, 10),
+    started: started !== undefined,
+    fenced: fenced !== undefined,
+  })
+}
+
+/** SIGTERM to the group, after the grace SIGKILL; ends when the operating system lists no living member. */
+async function stopGroup({ pid, start: started }: ProcessHandle, graceSeconds: number) {
+  const deadline = performance.now() + graceSeconds * 1000
+  let signal: NodeJS.Signals = graceSeconds > 0 ? 'SIGTERM' : 'SIGKILL'
+  let sent: NodeJS.Signals | undefined
+  for (;;) {
+    const members = livingMembers(pid, started)
+    if (members.length === 0) {
+      return
+    }
+    if (performance.now() >= deadline) {
+      signal = 'SIGKILL'
+    }
+    // SIGTERM once, so that a program which takes the second one for haste has its grace; SIGKILL until nobody is left.
+    if (signal !== sent || signal === 'SIGKILL') {
+      sendToAll(pid, members, signal)
+      sent = signal
+    }
+    await wait(STOPPING_POLL_MS)
+  }
+}
+
+/** None when the leader's id belongs to another process by now: an id is not given anew while its group exists. */
+function livingMembers(pid: number, started: string): number[] {
+  const bearer = processStart(pid)
+  return bearer !== undefined && bearer !== started ? [] : groupMembers(pid)
+}
+
+function sendToAll(leader: number, members: number[], signal: NodeJS.Signals): void {
+  signalProcess(-leader, signal)
+  // Those of the session that have made themselves a group of their own.
+  for (const member of members) {
+    if (member !== leader) {
+      signalProcess(member, signal)
+    }
+  }
+}
+
+async function writeLease(folder: RunFolder, lease: Lease): Promise<void> {
+  const seconds = Math.max(1, Math.floor(lease.graceSeconds))
+  await writeFileSafely(join(folder.path, 'lease'), `${lease.stamp} ${seconds}\n`)
+}
+
+async function temporaryDirectory(folder: RunFolder): Promise<string> {
+  const path = join(folder.path, 'work')
+  await mkdir(path, { recursive: true })
+  return path
+}
+
+function outputPath(folder: RunFolder): string {
+  return join(folder.path, 'output.log')
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+/** The command with its program looked up as the run's shell would; many hosts have `python3` only. */
+function findProgram([program, ...words]: [string, ...string[]], path: string, cwd: string) {
+  const names = program === 'python' ? ['python', 'python3'] : [program]
+  const places = path.split(delimiter).filter((place) => isAbsolute(place))
+  const candidates = names.flatMap((name) =>
+    name.includes('/') ? [resolve(cwd, name)] : places.map((place) => join(place, name)),
+  )
+  const found = candidates.find((candidate) => isExecutable(candidate))
+  if (found === undefined) {
+    throw new RefusedRun(
+      `the program '${program}' cannot be executed: ${program.includes('/') ? `there is no executable file ${resolve(cwd, program)}` : `it is in none of the folders of PATH (${path})`}`,
+    )
+  }
+  return [found, ...words]
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

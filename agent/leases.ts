@@ -1,0 +1,111 @@
+import { errorKind, backoffMs } from '../core/retry.ts'
+import { sleep } from '../core/sleep.ts'
+import type { AgentIdentity, RenewResult } from '../core/wire/execution.ts'
+import type { Client } from '../core/client.ts'
+import type { AgentLog } from './agent-log.ts'
+import { noteFailure } from './calls.ts'
+import { toFatalError } from './exit-codes.ts'
+import { hostClock } from './infra/host-clock.ts'
+import type { Runs } from './runs.ts'
+
+export interface LeasesOptions {
+  client: Client
+  log: AgentLog
+  pool: string
+  agent: AgentIdentity
+  runs: Runs
+}
+
+/** Until the API has said how often. Seconds. */
+const FIRST_INTERVAL = 10
+/** SIGTERM to SIGKILL where the API names no grace, as long as Prefect's. Seconds. */
+const DEFAULT_GRACE = 30
+
+/** Renews the leases of all runs in one call, over and over; without runs it is the agent's heartbeat. */
+export class Leases {
+  readonly #options: LeasesOptions
+  #intervalSeconds = FIRST_INTERVAL
+  #asked = false
+  #wake = new AbortController()
+
+  constructor(options: LeasesOptions) {
+    this.#options = options
+  }
+
+  /** Renews now: the API has something to say about a run. */
+  renewNow(): void {
+    this.#asked = true
+    this.#wake.abort()
+  }
+
+  /** Runs have been taken: the first renewal must not wait for as long as an idle agent's heartbeat does. */
+  expectWithin(seconds: number): void {
+    if (seconds < this.#intervalSeconds) {
+      this.#intervalSeconds = seconds
+      this.renewNow()
+    }
+  }
+
+  /** Ends only by the signal, or by throwing a FatalError. */
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0
+    signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
+    while (!signal.aborted) {
+      this.#asked = false
+      let pauseMs: number
+      try {
+        await this.#renew(signal)
+        failures = 0
+        pauseMs = this.#intervalSeconds * 1000 * (0.85 + Math.random() * 0.15)
+      } catch (error) {
+        if (signal.aborted) {
+          return
+        }
+        if (errorKind(error) === 'fatal') {
+          throw toFatalError(error)
+        }
+        failures += 1
+        noteFailure(this.#options.log, 'renew leases', failures, error)
+        const maxMs = this.#intervalSeconds * 1000
+        pauseMs = backoffMs(failures, error, Math.random(), { baseMs: 500, maxMs })
+      }
+      await this.#pause(pauseMs)
+    }
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { client, pool, agent, runs } = this.#options
+    // The lease counts from here: the API can have written it no earlier.
+    const stamp = hostClock()
+    const result = await client.renew(pool, { agent, executions: runs.held() }, signal)
+    this.#intervalSeconds = result.renew_seconds
+    for (const answer of result.results) {
+      this.#obey(answer, { stamp, graceSeconds: result.offline_grace_seconds })
+    }
+  }
+
+  #obey(answer: RenewResult['results'][number], lease: { stamp: number; graceSeconds: number }) {
+    const run = this.#options.runs.find(answer.flow_run_id, answer.fence)
+    switch (answer.answer) {
+      case 'keep':
+        run?.extend(lease)
+        break
+      case 'cancel':
+        run?.extend(lease)
+        run?.stop(answer.grace_seconds ?? DEFAULT_GRACE, answer.reason ?? 'it is being cancelled')
+        break
+      case 'stop':
+        run?.stop(0, answer.reason ?? 'its execution is no longer current')
+        break
+    }
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    if (this.#asked) {
+      return
+    }
+    this.#wake = new AbortController()
+    // Woken or ended: the loop looks which.
+    await sleep(milliseconds, this.#wake.signal).catch(() => undefined)
+  }
+}
