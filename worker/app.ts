@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { newApi, type Api, type AppEnv } from './http/endpoint.ts'
+import { addEventRoutes } from './http/events.ts'
 import { addExecutionRoutes } from './http/executions.ts'
 import { addFeedRoutes } from './http/feed.ts'
 import { addFlowRunChangeRoutes } from './http/flow-run-changes.ts'
@@ -11,6 +12,7 @@ import { refuseOtherMethods } from './http/methods.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
+import { addTaskRunRoutes } from './http/task-runs.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
 import { addWorkerRoutes } from './http/workers.ts'
@@ -58,6 +60,8 @@ function addRoutes(api: Api): void {
   addFlowRunListRoutes(api)
   addFlowRunChangeRoutes(api)
   addExecutionRoutes(api)
+  addTaskRunRoutes(api)
+  addEventRoutes(api)
   addLogRoutes(api)
   addFeedRoutes(api)
 }

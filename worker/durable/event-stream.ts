@@ -1,4 +1,438 @@
 import { DurableObject } from 'cloudflare:workers'
+import { drizzle } from 'drizzle-orm/d1'
+import { generateName } from '#core/name.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { Event } from '#core/wire/event.ts'
+import type { OrchestrationResult, StateCreate } from '#core/wire/state.ts'
+import type { TaskRun, TaskRunCreate, TaskRunUpdate } from '#core/wire/task-run.ts'
+import { DomainError } from '#domain/errors.ts'
+import { proposedState } from '#domain/flow-run.ts'
+import { mergeTaskRuns, readTaskRunEvent, recordTaskRun } from '#domain/task-run-recorder.ts'
+import { taskPolicy } from '#domain/task-run-rules.ts'
+import { applyTaskState, newTaskRun, toTaskRun, type TaskRunRecord } from '#domain/task-run.ts'
+import { judge, orchestrationResult } from '#domain/transition.ts'
+import { newId } from '#storage/new-id.ts'
+import { replicaRow, upsertReplicas } from '#storage/replica.ts'
+import { taskRun } from '#storage/schema/runs.ts'
+import {
+  findTaskRunRecords,
+  removeTaskRunsOf,
+  type TaskRunKey,
+  type TaskRunStore,
+} from '#storage/task-runs.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import type { ObjectContext } from '../operations/object-context.ts'
+import { eventHubStub } from '../operations/stubs.ts'
+import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import { EVENT_TABLES, EventStore } from './event-stream-store.ts'
+import { Flusher, type FlushRow } from './flush.ts'
+import { migrate } from './migrate.ts'
 
-export class EventStream extends DurableObject<Bindings> {}
+/** After a failure to tell the store of a deleted flow run. */
+const RETRY_MS = 5000
+
+/** Takes the events of the flow runs whose ids hash to it, and is the only writer of their task runs. */
+export class EventStream extends DurableObject<Bindings> {
+  readonly #context: ContextStore
+  readonly #store: EventStore
+  readonly #flusher: Flusher
+  /** The `seq` of what the store does not have yet, by id: a task run stays here as long as it is in this map. */
+  readonly #unflushed = new Map<string, number>()
+  /** Rows whose older copy was looked for in the store since the object woke. */
+  readonly #merged = new Set<string>()
+  #sweepMs: number | null
+  #retryMs: number | null = null
+  #alarmMs: number | null = null
+
+  constructor(ctx: DurableObjectState, env: Bindings) {
+    super(ctx, env)
+    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, ...EVENT_TABLES]])
+    this.#context = new ContextStore(ctx.storage.sql)
+    this.#store = new EventStore(ctx.storage.sql)
+    this.#sweepMs = this.#store.nextSweep(Date.now())
+    this.#retryMs = this.#store.untoldFlowRuns().length > 0 ? Date.now() : null
+    if (this.#store.readMarker()) {
+      for (const run of this.#store.list(this.#store.ids())) {
+        this.#unflushed.set(run.id, run.seq)
+      }
+    }
+    this.#flusher = new Flusher({
+      prepare: (ids) => this.#mergeWithStore(ids),
+      read: (ids) => this.#store.list(ids).map((run) => this.#toFlushRow(run)),
+      all: () => this.#store.ids(),
+      write: (json) => upsertReplicas(this.#database(), taskRun, json),
+      acknowledged: (rows) => {
+        this.#afterFlush(rows)
+      },
+      setAside: (row, error) => {
+        this.#store.noteFault(row.id, row.seq, String(error))
+      },
+      readMarker: () => this.#store.readMarker(),
+      writeMarker: (dirty) => {
+        this.#store.writeMarker(dirty)
+      },
+      now: () => Date.now() * 1000,
+    })
+    this.#arm()
+  }
+
+  /** Keeps events and records the task runs they report; idempotent by event id. Asks nothing of the store. */
+  record(context: ObjectContext, events: Event[], now: Micros): void {
+    this.#context.keep(context)
+    const text = formatTimestamp(now)
+    this.ctx.storage.transactionSync(() => {
+      const changed = new Map<string, TaskRunRecord>()
+      const fresh = events.filter((event) => {
+        const reported = readTaskRunEvent(event)
+        if (reported === undefined || this.#store.isDeletedFlowRun(reported.flow_run_id)) {
+          return this.#store.noteEvent(event.id)
+        }
+        const { task_key, dynamic_key } = reported.task_run
+        const key = { flow_run_id: reported.flow_run_id, task_key, dynamic_key }
+        const known = (id: string | undefined) => (id === undefined ? undefined : changed.get(id))
+        const stored = this.#store.find(reported.task_run_id) ?? this.#store.findByNaturalKey(key)
+        const run =
+          known(reported.task_run_id) ??
+          [...changed.values()].find((other) => hasKey(other, key)) ??
+          known(stored?.id) ??
+          stored
+        const next = recordTaskRun(run, reported, text)
+        if (next !== undefined) {
+          changed.set(next.id, next)
+        }
+        return next !== undefined
+      })
+      this.#store.appendEvents(fresh, Math.floor(now / 1000))
+      for (const run of changed.values()) {
+        this.#put(run)
+      }
+    })
+    this.#arm()
+  }
+
+  /** Makes a task run, or finds the one with its natural key: idempotent by that, and by the id if one is given. */
+  async createTaskRun(
+    context: ObjectContext,
+    create: TaskRunCreate,
+    now: Micros,
+  ): Promise<{ taskRun: TaskRun; created: boolean }> {
+    this.#context.keep(context)
+    const id = create.id ?? newId(now)
+    const key: TaskRunKey = {
+      id,
+      flow_run_id: create.flow_run_id ?? null,
+      task_key: create.task_key,
+      dynamic_key: create.dynamic_key,
+    }
+    await this.#load(key)
+    const byKey = this.#store.findByNaturalKey(key)
+    if (byKey !== undefined) {
+      return { taskRun: toTaskRun(byKey, now), created: false }
+    }
+    const byId = this.#store.find(id)
+    if (byId !== undefined) {
+      if (byId.deleted || !hasKey(byId, key)) {
+        throw new DomainError('conflict', `There is another task run with id '${id}'.`)
+      }
+      return { taskRun: toTaskRun(byId, now), created: false }
+    }
+    const proposed = proposedState(create.state ?? { type: 'PENDING' }, now)
+    const name = generateName([Math.random(), Math.random()])
+    const run = applyTaskState(newTaskRun(create, id, name, now), proposed, newId(now), now)
+    this.#merged.add(run.id)
+    await this.#settle(run)
+    return { taskRun: toTaskRun(run, now), created: true }
+  }
+
+  /**
+   * Proposes a state. Undefined: there is no such task run.
+   * @returns `written`: whether a state was written, be it the proposed one or another
+   */
+  async setTaskRunState(
+    context: ObjectContext,
+    id: string,
+    state: StateCreate,
+    force: boolean,
+    now: Micros,
+  ): Promise<{ result: OrchestrationResult; written: boolean } | undefined> {
+    this.#context.keep(context)
+    const run = await this.#find(id)
+    if (run === undefined) {
+      return undefined
+    }
+    const from = run.states.at(-1) ?? null
+    const to = proposedState(state, now)
+    const judgement = judge(
+      taskPolicy(to, force),
+      { run, from, to, now },
+      { random: Math.random() },
+    )
+    const { verdict } = judgement
+    const next =
+      verdict.kind === 'accept' ? judgement.to : verdict.kind === 'reject' ? verdict.state : null
+    if (next === null) {
+      return { result: orchestrationResult(verdict, from), written: false }
+    }
+    const changed = applyTaskState(judgement.run, next, newId(now), now)
+    await this.#settle(changed)
+    return {
+      result: orchestrationResult(verdict, changed.states.at(-1) ?? null),
+      written: true,
+    }
+  }
+
+  /** @returns whether there is such a task run */
+  async updateTaskRun(
+    context: ObjectContext,
+    id: string,
+    update: TaskRunUpdate,
+    now: Micros,
+  ): Promise<boolean> {
+    this.#context.keep(context)
+    const run = await this.#find(id)
+    if (run === undefined) {
+      return false
+    }
+    await this.#settle({
+      ...run,
+      name: update.name ?? run.name,
+      seq: run.seq + 1,
+      updated: formatTimestamp(now),
+    })
+    return true
+  }
+
+  /** Leaves a tombstone, so that no late event brings it back. @returns whether there was such a task run */
+  async deleteTaskRun(context: ObjectContext, id: string, now: Micros): Promise<boolean> {
+    this.#context.keep(context)
+    const run = await this.#find(id)
+    if (run === undefined) {
+      return false
+    }
+    await this.#settle({ ...run, deleted: true, seq: run.seq + 1, updated: formatTimestamp(now) })
+    return true
+  }
+
+  /** The task run as it is here: newer than in the store. Undefined: it is not here, ask the store. */
+  findTaskRun(context: ObjectContext, id: string): TaskRunRecord | undefined {
+    this.#context.keep(context)
+    return this.#store.find(id)
+  }
+
+  findTaskRunByState(context: ObjectContext, stateId: string): TaskRunRecord | undefined {
+    this.#context.keep(context)
+    return this.#store.findByState(stateId)
+  }
+
+  /** Forgets the task runs of a flow run that was deleted, here and in the store; what still arrives of them is not recorded. */
+  async deleteFlowRun(context: ObjectContext, flowRunId: string): Promise<void> {
+    this.#context.keep(context)
+    const ids = this.#store.idsOfFlowRun(flowRunId)
+    this.#store.noteDeletedFlowRun(flowRunId, Date.now())
+    this.#forget(ids)
+    await this.#tellDeleted()
+    this.#arm()
+  }
+
+  /** Flushes, tells of deletions, lets go of what is old. Never throws. */
+  override async alarm(): Promise<void> {
+    this.#alarmMs = null
+    try {
+      await this.#flusher.onAlarm()
+      if (this.#retryMs !== null && this.#retryMs <= Date.now()) {
+        await this.#tellDeleted()
+      }
+      if (this.#sweepMs !== null && this.#sweepMs <= Date.now()) {
+        this.#store.sweep(new Set(this.#unflushed.keys()), Date.now())
+        this.#sweepMs = this.#store.nextSweep(Date.now())
+      }
+    } catch {
+      // The platform gives an alarm up that throws six times; the next one is set below whatever has happened.
+      this.#retryMs = Date.now() + RETRY_MS
+    }
+    this.#arm()
+  }
+
+  async #find(id: string): Promise<TaskRunRecord | undefined> {
+    await this.#load({ id, flow_run_id: null, task_key: '', dynamic_key: '' })
+    const run = this.#store.find(id)
+    return run === undefined || run.deleted ? undefined : run
+  }
+
+  /** Brings a task run in that only the store has, before a change that must know it. Throws when the store is away. */
+  async #load(key: TaskRunKey): Promise<void> {
+    const local = this.#store.find(key.id) ?? this.#store.findByNaturalKey(key)
+    if (local !== undefined) {
+      await this.#mergeWithStore([local.id])
+      return
+    }
+    const stored = await this.#askStore([key])
+    // While the store was asked, an event may have begun the row here: the next flush joins the two.
+    for (const run of stored.filter(({ id }) => this.#store.find(id) === undefined)) {
+      this.#merged.add(run.id)
+      this.#store.put(run, true, Date.now())
+    }
+    this.#sweepMs ??= this.#store.nextSweep(Date.now())
+    this.#arm()
+  }
+
+  /** Before a flush: rows that were begun here without a look into the store are joined with what it has of them. */
+  async #mergeWithStore(ids: string[]): Promise<void> {
+    const unmerged = this.#store.listUnmerged(ids.filter((id) => !this.#merged.has(id)))
+    if (unmerged.length === 0) {
+      return
+    }
+    const stored = await this.#askStore(unmerged)
+    this.ctx.storage.transactionSync(() => {
+      // Read again: events have come in meanwhile.
+      for (const local of this.#store.listUnmerged(unmerged.map(({ id }) => id))) {
+        const match =
+          stored.find((run) => run.id === local.id) ??
+          stored.find((run) => hasKey(run, local) && !run.deleted)
+        this.#merged.add(local.id)
+        if (match !== undefined) {
+          this.#adopt(local, match)
+        }
+      }
+    })
+  }
+
+  #adopt(local: TaskRunRecord, stored: TaskRunRecord): void {
+    const joined = mergeTaskRuns(stored, local)
+    if (joined.id !== local.id) {
+      this.#forget([local.id])
+    }
+    this.#merged.add(joined.id)
+    if (joined.seq > stored.seq) {
+      this.#put(joined)
+    } else {
+      this.#store.put(joined, true, Date.now())
+      this.#unflushed.delete(joined.id)
+    }
+  }
+
+  async #askStore(keys: readonly TaskRunKey[]): Promise<TaskRunRecord[]> {
+    try {
+      return await findTaskRunRecords(this.#storage(), keys)
+    } catch (cause) {
+      throw new DomainError('unavailable', 'The store can not be reached now.', { cause })
+    }
+  }
+
+  #put(run: TaskRunRecord): void {
+    this.#store.put(run, this.#merged.has(run.id), Date.now())
+    this.#unflushed.set(run.id, run.seq)
+    this.#flusher.markDirty(run.id)
+    this.#sweepMs ??= this.#store.nextSweep(Date.now())
+  }
+
+  /** For a client that waits: into the store at once, if it answers within a second. */
+  async #settle(run: TaskRunRecord): Promise<void> {
+    this.#put(run)
+    this.#arm()
+    await this.#flusher.flushed()
+    this.#arm()
+  }
+
+  #forget(ids: readonly string[]): void {
+    this.#store.remove(ids)
+    for (const id of ids) {
+      this.#unflushed.delete(id)
+      this.#merged.delete(id)
+    }
+  }
+
+  /** Only after the flush in flight, which might still carry rows of these flow runs. */
+  async #tellDeleted(): Promise<void> {
+    const flowRunIds = this.#store.untoldFlowRuns()
+    this.#retryMs = flowRunIds.length === 0 ? null : Date.now() + RETRY_MS
+    if (flowRunIds.length === 0 || !(await this.#flusher.flushed())) {
+      return
+    }
+    try {
+      await removeTaskRunsOf(this.#storage(), flowRunIds)
+    } catch {
+      // The store is away; the alarm comes back to it.
+      return
+    }
+    this.#store.noteTold(flowRunIds)
+    this.#retryMs = null
+  }
+
+  #afterFlush(rows: FlushRow[]): void {
+    for (const row of rows) {
+      if (this.#unflushed.get(row.id) === row.seq) {
+        this.#unflushed.delete(row.id)
+      }
+    }
+    const context = this.#context.read()
+    if (context === undefined) {
+      return
+    }
+    const hub = eventHubStub({
+      id: context.workspace_id,
+      region: context.region,
+      bindings: this.env,
+    })
+    const now = Date.now() * 1000
+    const runs = this.#store.list(rows.map(({ id }) => id)).filter((run) => !run.deleted)
+    for (const [flowRunId, ofFlowRun] of Map.groupBy(runs, (run) => run.flow_run_id)) {
+      if (flowRunId !== null) {
+        const published = hub.publishTaskRuns(
+          flowRunId,
+          ofFlowRun.map((run) => toTaskRun(run, now)),
+        )
+        // The feed is not waited for; a screen that misses a change sees the next one.
+        this.ctx.waitUntil(published.catch(() => undefined))
+      }
+    }
+  }
+
+  #toFlushRow(run: TaskRunRecord): FlushRow {
+    const workspaceId = this.#requireContext().workspace_id
+    const columns = replicaRow(taskRun, { ...run, workspace_id: workspaceId })
+    return { id: run.id, seq: run.seq, columns }
+  }
+
+  #storage(): TaskRunStore {
+    return { id: this.#requireContext().workspace_id, store: drizzle(this.#database()) }
+  }
+
+  #database(): D1Database {
+    const { store } = this.#requireContext()
+    const database = (this.env as unknown as Record<string, D1Database | undefined>)[store]
+    if (database === undefined) {
+      throw new Error(`there is no binding for the store '${store}'`)
+    }
+    return database
+  }
+
+  #requireContext(): ObjectContext {
+    const context = this.#context.read()
+    if (context === undefined) {
+      throw new Error('the stream has rows, but was never told of its workspace')
+    }
+    return context
+  }
+
+  /** Sets the one alarm to what comes first; a row written, so only when that has changed. */
+  #arm(): void {
+    const due = this.#flusher.due
+    const times = [due === null ? null : due / 1000, this.#retryMs, this.#sweepMs]
+    const next = Math.min(...times.map((time) => time ?? Infinity))
+    if (next === Infinity || (this.#alarmMs !== null && this.#alarmMs <= next)) {
+      return
+    }
+    this.#alarmMs = next
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.ceil(next)))
+  }
+}
+
+function hasKey(run: TaskRunRecord, key: Omit<TaskRunKey, 'id'>): boolean {
+  return (
+    run.flow_run_id !== null &&
+    run.flow_run_id === key.flow_run_id &&
+    run.task_key === key.task_key &&
+    run.dynamic_key === key.dynamic_key
+  )
+}

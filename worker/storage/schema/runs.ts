@@ -117,6 +117,12 @@ export const taskRun = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.workspace_id, table.id] }),
-    index('task_run_by_flow_run').on(table.workspace_id, table.flow_run_id),
+    // Its first half finds a flow run's task runs, the whole of it the one with a natural key.
+    index('task_run_by_natural_key').on(
+      table.workspace_id,
+      table.flow_run_id,
+      table.task_key,
+      table.dynamic_key,
+    ),
   ],
 )

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { event, type Event } from '#core/wire/event.ts'
+import { DomainError } from '#domain/errors.ts'
+import { flowRunIdOf } from '#domain/task-run-recorder.ts'
+import { objectContext } from '../operations/object-context.ts'
+import { eventStreamStub } from '../operations/stubs.ts'
+import { endpoint, type Api } from './endpoint.ts'
+
+/** As in Prefect; an event is kept in a row, and a row holds 2 MB. */
+const MAX_EVENT_CHARS = 1_500_000
+
+export function addEventRoutes(api: Api): void {
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/events',
+      tag: 'Events',
+      summary: 'Keep events, once per id, and record the task runs that they report',
+      body: z.array(event),
+      answers: { 204: null },
+      errors: [403, 413, 503],
+      survivesOutage: true,
+    },
+    async ({ workspace, body, now }) => {
+      refuseTooLarge(body)
+      const context = objectContext(workspace)
+      const streams = new Map<
+        string,
+        { stub: ReturnType<typeof eventStreamStub>; events: Event[] }
+      >()
+      for (const item of body) {
+        const stub = eventStreamStub(workspace, flowRunIdOf(item))
+        const stream = streams.get(stub.id.toString()) ?? { stub, events: [] }
+        stream.events.push(item)
+        streams.set(stub.id.toString(), stream)
+      }
+      await Promise.all(
+        [...streams.values()].map(
+          async (stream) => await stream.stub.record(context, stream.events, now),
+        ),
+      )
+      return { status: 204 }
+    },
+  )
+}
+
+function refuseTooLarge(events: readonly Event[]): void {
+  const index = events.findIndex((item) => JSON.stringify(item).length > MAX_EVENT_CHARS)
+  if (index >= 0) {
+    throw new DomainError(
+      'invalid',
+      `An event has at most ${MAX_EVENT_CHARS} characters; this one has more.`,
+      { field: [index] },
+    )
+  }
+}
