@@ -1,0 +1,4 @@
+import { MediaQuery } from 'svelte/reactivity'
+
+/** Too narrow for columns: rows have two lines instead. */
+export const narrowScreen = new MediaQuery('(width < 640px)')
