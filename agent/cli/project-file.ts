@@ -134,7 +134,7 @@ function parseYaml(source: string, path: string): unknown {
 /** Variables and blocks are filled in when a run starts; nothing else in double braces is filled in by anybody. */
 function refusePlaceholders(value: unknown, path: string, keys: PropertyKey[] = []): void {
   if (typeof value === 'string') {
-    const placeholder = /\{\{\s*(?!prefect\.)[^}]*\}\}/.exec(value)
+    const placeholder = /\{\{(?!\s*prefect\.)[^}]*\}\}/.exec(value)
     if (placeholder !== null) {
       throw usageError(
         `${path}: ${keyPath(keys)}: ${placeholder[0]} can't be filled in.`,
