@@ -85,7 +85,7 @@ export interface NewFlowRun {
 /** Who proposes a state; a run's own code speaks under its fence. */
 export type Proposer = { kind: 'key' } | { kind: 'run'; flow_run_id: string; fence: number }
 
-/** How late an alarm must be for the time in between to count as an outage of the control plane itself. */
+/** How long a lease must have been over, unnoticed, for that to count as an outage of the control plane itself. */
 const OUTAGE_MICROS = 20 * MICROS_PER_SECOND
 /** A change of configuration that was announced so long ago and never sent is read from the store. */
 const PULL_AFTER_MICROS = 2 * MICROS_PER_SECOND
@@ -539,17 +539,21 @@ export class WorkPool extends DurableObject<Bindings> {
     this.#arm()
   }
 
-  /** After an outage of the control plane every holder gets one full lease: agents could not renew. */
+  /**
+   * After an outage of the control plane every holder gets one full lease: agents could not renew. A lease that ran out
+   * long before this alarm tells of one, since the alarm stands at the earliest lease.
+   */
   #extendAfterOutage(now: Micros): void {
-    const due = this.#store.nextTimer()
-    if (due === null || now - due < OUTAGE_MICROS) {
+    const expired = this.#store
+      .withTimerUntil(now, Number.MAX_SAFE_INTEGER)
+      .filter((run) => run.live && !run.lost && run.lease_until !== null && run.lease_until <= now)
+    const longest = Math.max(...expired.map((run) => now - (run.lease_until ?? now)))
+    if (longest < OUTAGE_MICROS) {
       return
     }
-    for (const run of this.#store.withTimerUntil(now, Number.MAX_SAFE_INTEGER)) {
-      if (run.lease_until !== null && run.lease_until <= now && !run.lost) {
-        const lease = now + LEASE_SECONDS * MICROS_PER_SECOND
-        this.#save(settled({ ...run, lease_until: lease }, now))
-      }
+    const lease = now + LEASE_SECONDS * MICROS_PER_SECOND
+    for (const run of expired) {
+      this.#store.save(settled({ ...run, lease_until: lease }, now))
     }
   }
 
