@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { ApiError } from '#core/client.ts'
+import type { ApiError } from '#core/client.ts'
 import { aDeployment } from '../support/builders.ts'
 import { aWorkspace, API_URL, fetchWorker } from '../support/workspace.ts'
 
+const names = (flows: { name: string }[]) => flows.map((flow) => flow.name)
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
 
 test('a flow is made once; the existing one comes back unchanged', async () => {
@@ -48,10 +49,7 @@ test('deleting a flow deletes its deployments', async () => {
 
 test('flows are listed, counted and paged', async () => {
   const { client } = await aWorkspace()
-  for (const name of ['c', 'a', 'd', 'b', 'e']) {
-    await client.createFlow({ name })
-  }
-  const names = (flows: { name: string }[]) => flows.map((flow) => flow.name)
+  await Promise.all(['c', 'a', 'd', 'b', 'e'].map((name) => client.createFlow({ name })))
   expect(names(await client.filterFlows())).toEqual(['a', 'b', 'c', 'd', 'e'])
   expect(names(await client.filterFlows({ sort: 'NAME_DESC', limit: 2, offset: 1 }))).toEqual([
     'd',

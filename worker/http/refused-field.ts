@@ -34,6 +34,12 @@ function words(issue: z.core.$ZodIssue): [msg: string, type: string] {
       return bound(issue, issue.minimum, issue.inclusive !== false, 'small')
     case 'invalid_union':
       return issue.input === undefined ? MISSING : [issue.message, 'value_error']
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
     default:
       return [issue.message, 'value_error']
   }

@@ -41,6 +41,8 @@ export async function insertHome(
 ): Promise<HomeKey> {
   for (;;) {
     const key = newHomeKey()
+    // Once, but for a key that is taken by chance.
+    // oxlint-disable-next-line no-await-in-loop
     const inserted = await workspace.store
       .insert(home)
       .values({
