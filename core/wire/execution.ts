@@ -54,6 +54,8 @@ export type ClaimedRun = z.infer<typeof claimedRun>
 export const claimResult = z
   .object({
     runs: z.array(claimedRun),
+    /** Something concerns a run that the agent holds: renew now. What the doorbell says to an agent that polls. */
+    renew: z.boolean(),
     /** Pass it when the doorbell is opened: it rings at once if something has become claimable since. */
     version: z.int(),
     /** Seconds until a claimed run that is not accepted goes back to its queue. */

@@ -322,6 +322,9 @@ export class WorkPool extends DurableObject<Bindings> {
     claimed.sort((a, b) => (order.get(a.record.id) ?? 0) - (order.get(b.record.id) ?? 0))
     return {
       runs: await Promise.all(claimed.map((run) => this.#toClaimed(run))),
+      renew: this.#store
+        .liveOfAgent(request.agent.agent_id)
+        .some(({ record }) => record.state_type === 'CANCELLING'),
       version,
       accept_seconds: ACCEPT_SECONDS,
       lease_seconds: LEASE_SECONDS,

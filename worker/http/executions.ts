@@ -163,7 +163,9 @@ async function claimOrWait(home: WorkPoolHome, request: Claim): Promise<ClaimRes
     return first
   }
   const rung = await waitForRing(home, request, waitSeconds)
-  return rung === 'work' ? known(await home.stub.claim(home.context, request), home.name) : first
+  return rung === 'work'
+    ? known(await home.stub.claim(home.context, request), home.name)
+    : { ...first, renew: rung === 'renew' }
 }
 
 function known<T extends object>(result: T | { unknown_queue: string }, pool: string): T {
