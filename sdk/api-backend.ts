@@ -1,4 +1,5 @@
 import type { Client } from '../core/client.ts'
+import { isTerminal } from '../core/state.ts'
 import { withRetry } from '../core/retry.ts'
 import { formatTimestamp } from '../core/time.ts'
 import type { Deployment } from '../core/wire/deployment.ts'
@@ -15,7 +16,7 @@ import { RunAborted } from './errors.ts'
 import { relatedResource, type RelatedResource, tagResources, taskRunEvent } from './events.ts'
 import { inChunks, sendAtExit } from './exit-sender.ts'
 import { LEVELS, type LogLine } from './logger.ts'
-import { isTerminal, proposal } from './states.ts'
+import { proposal } from './states.ts'
 import type { TaskRunRecord, TaskRunState } from './task-run.ts'
 import { complain, printLine } from './terminal.ts'
 import { unlessAborted } from './signals.ts'
@@ -73,7 +74,10 @@ export class ApiBackend implements Backend {
     const parent = caller === undefined ? undefined : await this.createTrackingTaskRun(flow, caller)
     if (parent?.earlier !== undefined) {
       const { earlier } = parent
-      const ended = isTerminal(earlier.state_type) ? (earlier.state ?? undefined) : undefined
+      const ended =
+        earlier.state_type !== null && isTerminal(earlier.state_type)
+          ? (earlier.state ?? undefined)
+          : undefined
       return { run: toFlowRunRecord(earlier, flowRow), ended }
     }
     const idempotencyKey = newId()
@@ -130,8 +134,8 @@ export class ApiBackend implements Backend {
             : { ...taskInputs, __parents__: [{ input_type: 'task_run', id: caller.taskRunId }] },
       }),
     )
-    const rerunning = run.runCount > 1
-    if (!rerunning || (isTerminal(taskRun.state_type) && taskRun.state_type !== 'COMPLETED')) {
+    const endedBadly = ['FAILED', 'CRASHED', 'CANCELLED'].includes(taskRun.state_type ?? '')
+    if (run.runCount === 1 || endedBadly) {
       return { id: taskRun.id, earlier: undefined }
     }
     const [earlier] = await withRetry(() =>

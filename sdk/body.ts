@@ -27,10 +27,8 @@ export async function runBody<T>(
   const timers: NodeJS.Timeout[] = []
   let readsSignal = false
   const leftBehind = Promise.withResolvers<never>()
-  const onStop = () => {
-    const leave = () => !readsSignal && leftBehind.reject(parent.reason)
-    timers.push(setTimeout(leave, graceMs))
-  }
+  const leave = () => !readsSignal && leftBehind.reject(parent.reason)
+  const onStop = () => timers.push(setTimeout(leave, graceMs))
   const onTimeout = () => {
     const timedOut = new TimedOut(`${what} exceeded timeout of ${timeoutSeconds} second(s)`)
     controller.abort(timedOut)

@@ -1,4 +1,5 @@
 import { sleep } from '../core/sleep.ts'
+import { isTerminal } from '../core/state.ts'
 import { MICROS_PER_SECOND } from '../core/time.ts'
 import type { OrchestrationResult, State, StateCreate } from '../core/wire/state.ts'
 import type { Backend, FlowFacts, FlowRunRecord } from './backend.ts'
@@ -12,7 +13,7 @@ import { type FlowScope, inScope, makeContext, type RunContext } from './run-con
 import { unlessAborted } from './signals.ts'
 import { Slots } from './slots.ts'
 import type { StandardSchema } from './standard-schema.ts'
-import { FinalState, isTerminal, proposal, toResultRecord } from './states.ts'
+import { FinalState, proposal, toResultRecord } from './states.ts'
 import { TaskFuture } from './task-future.ts'
 
 /** What code that doesn't look at its signal gets to settle once the run is to stop. */

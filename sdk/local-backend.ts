@@ -1,10 +1,11 @@
+import { generateName } from '../core/name.ts'
+import { newState } from '../core/state.ts'
 import type { JsonObject } from '../core/wire/common.ts'
 import type { OrchestrationResult, State, StateCreate } from '../core/wire/state.ts'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros, parseTimestamp } from '../core/time.ts'
 import type { Backend, Caller, FlowFacts, FlowRunRecord } from './backend.ts'
 import { newId, nowMicros } from './clock.ts'
 import type { LogLine } from './logger.ts'
-import { STATE_NAMES } from './states.ts'
 import { printLine } from './terminal.ts'
 
 /** Runs without an API: states are decided here by the rules that the server has for a flow run, logs are printed. */
@@ -16,10 +17,9 @@ export class LocalBackend implements Backend {
     _parameters: JsonObject,
     _caller: Caller | undefined,
   ): Promise<{ run: FlowRunRecord; ended: undefined }> {
-    const id = newId()
     const run: FlowRunRecord = {
-      id,
-      name: `${flow.name}-${id.slice(-5)}`,
+      id: newId(),
+      name: generateName([Math.random(), Math.random()]),
       flowName: flow.name,
       deploymentId: undefined,
       tags: flow.tags,
@@ -61,15 +61,24 @@ export class LocalBackend implements Backend {
       this.#dueTimes.set(run.id, retryTime)
       return {
         status: 'REJECT',
-        state: toState(
-          { ...proposed, type: 'SCHEDULED', name: 'AwaitingRetry' },
+        state: newState(
+          {
+            ...proposed,
+            type: 'SCHEDULED',
+            name: 'AwaitingRetry',
+            state_details: { scheduled_time: formatTimestamp(retryTime) },
+          },
+          newId(),
           now,
-          formatTimestamp(retryTime),
         ),
         details: { type: 'reject_details', reason: 'Retrying' },
       }
     }
-    return { status: 'ACCEPT', state: toState(proposed, now), details: { type: 'accept_details' } }
+    return {
+      status: 'ACCEPT',
+      state: newState(proposed, newId(), now),
+      details: { type: 'accept_details' },
+    }
   }
 
   reportTaskRun(): void {
@@ -86,18 +95,6 @@ export class LocalBackend implements Backend {
 
   flushAtExit(): void {
     // All lines are printed already.
-  }
-}
-
-function toState(proposed: StateCreate, now: Micros, dueTime?: string): State {
-  return {
-    id: newId(),
-    type: proposed.type,
-    name: proposed.name ?? STATE_NAMES[proposed.type],
-    timestamp: formatTimestamp(now),
-    message: proposed.message ?? null,
-    data: proposed.data ?? null,
-    state_details: dueTime === undefined ? {} : { scheduled_time: dueTime },
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from '../core/client.ts'
+import { isTerminal } from '../core/state.ts'
 import { withRetry } from '../core/retry.ts'
 import { sleep } from '../core/sleep.ts'
 import type { JsonObject } from '../core/wire/common.ts'
@@ -8,7 +9,6 @@ import { newId } from './clock.ts'
 import { TimedOut } from './errors.ts'
 import { currentScope } from './run-context.ts'
 import { configuredClient } from './settings.ts'
-import { isTerminal } from './states.ts'
 import { collectTaskInputs, resolveFutures } from './task-inputs.ts'
 import { toJsonParameters } from './parameters.ts'
 
@@ -113,7 +113,7 @@ async function waitForEnd(
   const signal = currentScope()?.signal
   const deadline = performance.now() + timeoutSeconds * 1000
   let current = run
-  while (!isTerminal(current.state_type)) {
+  while (current.state_type === null || !isTerminal(current.state_type)) {
     if (performance.now() > deadline) {
       throw new TimedOut(
         `flow run '${run.name}' has not ended within ${timeoutSeconds} seconds; it is ${current.state_name ?? 'stateless'}`,

@@ -45,12 +45,12 @@ interface Profiles {
 }
 
 function profileSettings(env: Environment): ApiSettings | undefined {
-  const file = join(env['HEADGATE_HOME'] ?? join(homedir(), '.headgate'), 'profiles.json')
+  const file = join(env['HEADGATE_HOME'] || join(homedir(), '.headgate'), 'profiles.json')
   if (!existsSync(file)) {
     return undefined
   }
   const { active, profiles } = readProfiles(file)
-  const profile = profiles?.[env['HEADGATE_PROFILE'] ?? active ?? '']
+  const profile = profiles?.[env['HEADGATE_PROFILE'] || (active ?? '')]
   return profile?.api_url === undefined
     ? undefined
     : { apiUrl: profile.api_url, apiKey: profile.api_key }

@@ -1,3 +1,4 @@
+import { defaultStateName } from '../core/state.ts'
 import type { Json } from '../core/wire/common.ts'
 import type { StateCreate, StateType } from '../core/wire/state.ts'
 
@@ -18,7 +19,7 @@ export class FinalState<T = undefined> {
 
   constructor(type: 'COMPLETED' | 'FAILED' | 'CANCELLED', value: T, text: StateText) {
     this.type = type
-    this.stateName = text.name ?? STATE_NAMES[type]
+    this.stateName = text.name ?? defaultStateName(type)
     this.message = text.message
     this.value = value
   }
@@ -50,26 +51,6 @@ export function cancelled(message?: string): FinalState<never> {
     undefined as never,
     message === undefined ? {} : { message },
   )
-}
-
-/** The default name of each state type. */
-export const STATE_NAMES: Record<StateType, string> = {
-  SCHEDULED: 'Scheduled',
-  PENDING: 'Pending',
-  RUNNING: 'Running',
-  COMPLETED: 'Completed',
-  FAILED: 'Failed',
-  CANCELLED: 'Cancelled',
-  CRASHED: 'Crashed',
-  PAUSED: 'Paused',
-  CANCELLING: 'Cancelling',
-}
-
-const TERMINAL = new Set<StateType>(['COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED'])
-
-/** Whether a run in this state has ended. */
-export function isTerminal(type: StateType | null | undefined): boolean {
-  return type !== null && type !== undefined && TERMINAL.has(type)
 }
 
 /** A returned value larger than this, as JSON in bytes, is not kept with the state. */
@@ -116,7 +97,7 @@ export function proposal(
 ): StateCreate {
   return {
     type,
-    name: fields.name ?? STATE_NAMES[type],
+    name: fields.name ?? defaultStateName(type),
     message: fields.message ?? null,
     data: fields.data ?? null,
   }

@@ -1,9 +1,9 @@
 import type { Json } from '../core/wire/common.ts'
 import type { StateType } from '../core/wire/state.ts'
 import type { TaskRun } from '../core/wire/task-run.ts'
+import { defaultStateName, isTerminal } from '../core/state.ts'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '../core/time.ts'
 import { newId, nowMicros } from './clock.ts'
-import { isTerminal, STATE_NAMES } from './states.ts'
 
 /** A state that a task run was in. */
 export interface TaskRunState {
@@ -52,7 +52,7 @@ export function taskRunState(
   return {
     id: newId(),
     type,
-    name: fields.name ?? STATE_NAMES[type],
+    name: fields.name ?? defaultStateName(type),
     message: fields.message ?? '',
     time: nowMicros(),
     scheduledTime: fields.scheduledTime,

@@ -1,0 +1,3 @@
+import { executeAssignedRun } from '../../../sdk/entrypoint.ts'
+
+process.exit(await executeAssignedRun())

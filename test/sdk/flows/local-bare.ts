@@ -1,0 +1,3 @@
+import { flow } from '../../../sdk/index.ts'
+
+await flow({ name: 'bare' }, () => 1)()

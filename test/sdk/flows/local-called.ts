@@ -1,0 +1,3 @@
+import { works } from './flows.ts'
+
+process.stdout.write(`value ${await works()}\n`)
