@@ -346,6 +346,21 @@ test.for<[string, DeploymentUpdate, number]>([
   expect(await client.filterWorkQueues('p')).toHaveLength(1)
 })
 
+test('made with the schema null, a deployment may have any parameters', async () => {
+  const { client, flow } = await aFlowAndPool()
+  const body = { name: 'd', flow_id: flow.id, parameter_openapi_schema: schema }
+  await client.createDeployment({ ...body, parameters: { rows: 1 } })
+  const made = await client.createDeployment({
+    ...body,
+    parameter_openapi_schema: null,
+    parameters: { rows: 'x' },
+  })
+  expect(made).toMatchObject({ parameter_openapi_schema: null, parameters: { rows: 'x' } })
+  await expect(client.updateDeployment(made.id, { tags: [] })).rejects.toMatchObject({
+    status: 409,
+  })
+})
+
 test('PATCH does not enforce a schema when told not to', async () => {
   const { client, flow } = await aFlowAndPool()
   const { id } = await client.createDeployment({
@@ -426,6 +441,42 @@ test('deployments are listed, counted and paged by filter and sort', async () =>
   })
 })
 
+test('runs are made of a deployment, one by one or many at once', async () => {
+  const { client, key, flow } = await aFlowAndPool()
+  const { id } = await client.createDeployment({
+    name: 'd',
+    flow_id: flow.id,
+    parameter_openapi_schema: schema,
+    parameters: { table: 'orders' },
+    tags: ['x'],
+  })
+  const path = `/deployments/${id}/create_flow_run`
+  const first = await call(key, 'POST', path, { idempotency_key: 'k', parameters: { rows: 3 } })
+  expect(first).toMatchObject({
+    status: 201,
+    body: { deployment_id: id, parameters: { table: 'orders', rows: 3 }, state_type: 'SCHEDULED' },
+  })
+  const again = await call(key, 'POST', path, { idempotency_key: 'k' })
+  expect(again).toMatchObject({ status: 200, body: { id: (first.body as { id: string }).id } })
+  expect(await call(key, 'POST', path, { parameters: { rows: 'x' } })).toMatchObject({
+    status: 409,
+  })
+  const bulk = await call(key, 'POST', `${path}/bulk`, [{}, { parameters: { rows: 'x' } }, {}])
+  expect(bulk).toMatchObject({
+    status: 200,
+    body: {
+      results: [
+        { status: 'CREATED', error: null },
+        { status: 'FAILED', flow_run_id: null, error: expect.stringContaining('rows') },
+        { status: 'CREATED', flow_run_id: expect.any(String) },
+      ],
+    },
+  })
+  const tooMany = Array.from({ length: 101 }, () => ({}))
+  expect(await call(key, 'POST', `${path}/bulk`, tooMany)).toMatchObject({ status: 400 })
+  expect(await client.countFlowRuns({ deployments: { id: { any_: [id] } } })).toBe(3)
+})
+
 test('the scheduled runs of deployments are given out, the earliest first', async () => {
   const { client, flow, workspace } = await aFlowAndPool()
   const { id } = await client.createDeployment({ name: 'd', flow_id: flow.id })
@@ -469,6 +520,7 @@ test.for<[string, string, unknown, number]>([
   ['POST', '/deployments/{id}/pause_deployment', undefined, 404],
   ['POST', '/deployments/{id}/resume_deployment', undefined, 404],
   ['POST', '/deployments/{id}/create_flow_run', {}, 404],
+  ['POST', '/deployments/{id}/create_flow_run/bulk', [], 404],
   ['POST', '/deployments/filter', { sort: 'ID_DESC' }, 422],
   ['POST', '/deployments/filter', { deployments: { colour: {} } }, 422],
   ['POST', '/deployments/paginate', { page: 0 }, 422],

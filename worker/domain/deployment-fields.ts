@@ -86,14 +86,8 @@ export function parameterRulesAfter(
 ): ParameterRules {
   return {
     enforce: fields.enforce_parameter_schema ?? before.enforce_parameter_schema,
-    // An empty schema in the request stands for none, as in Prefect.
-    schema: isFilled(fields.parameter_openapi_schema)
-      ? fields.parameter_openapi_schema
-      : before.parameter_openapi_schema,
+    // Null takes the schema away only for the runs to come: these parameters are still judged by the one before, as in Prefect.
+    schema: fields.parameter_openapi_schema ?? before.parameter_openapi_schema,
     parameters: fields.parameters ?? before.parameters,
   }
-}
-
-function isFilled(schema: JsonObject | null | undefined): schema is JsonObject {
-  return schema !== null && schema !== undefined && Object.keys(schema).length > 0
 }

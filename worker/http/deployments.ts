@@ -24,7 +24,7 @@ import {
   setDeploymentPaused,
   updateDeployment,
 } from '../operations/change-deployment.ts'
-import { createFlowRunFromDeployment } from '../operations/create-flow-run.ts'
+import { createFlowRunFromDeployment, type CreatedFlowRun } from '../operations/create-flow-run.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
 
@@ -200,6 +200,21 @@ function addReads(api: Api): void {
   )
 }
 
+/** As in Prefect; a longer list is a 400. */
+const MAX_BULK = 100
+
+const bulkResult = z
+  .object({
+    results: z.array(
+      z.object({
+        flow_run_id: z.string().nullable(),
+        status: z.enum(['CREATED', 'FAILED']),
+        error: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'FlowRunBulkCreateResponse' })
+
 /** What `flow.serve()` asks for: the due runs of the deployments that it serves itself. */
 const scheduledQuery = z
   .strictObject({
@@ -238,6 +253,32 @@ function addFlowRunRoutes(api: Api): void {
     api,
     {
       method: 'post',
+      path: '/deployments/{id}/create_flow_run/bulk',
+      tag,
+      summary: 'Make many runs of a deployment; each succeeds or fails by itself',
+      params: idParam,
+      body: z.array(deploymentFlowRunCreate),
+      answers: { 200: bulkResult },
+      errors: [400, 404],
+    },
+    async ({ workspace, caller, params, body, now }) => {
+      if (body.length > MAX_BULK) {
+        throw new DomainError(
+          'bad_request',
+          `Cannot create more than ${MAX_BULK} flow runs at once.`,
+        )
+      }
+      await getDeployment(workspace, params.id, now)
+      const results = await Promise.allSettled(
+        body.map((run) => createFlowRunFromDeployment(workspace, caller, params.id, run, now)),
+      )
+      return { status: 200, body: { results: results.map(toBulkResult) } }
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'post',
       path: '/deployments/get_scheduled_flow_runs',
       tag,
       summary: 'List the scheduled runs of deployments, the earliest first',
@@ -262,4 +303,17 @@ function addFlowRunRoutes(api: Api): void {
       return { status: 200, body: runs }
     },
   )
+}
+
+function toBulkResult(
+  result: PromiseSettledResult<CreatedFlowRun>,
+): z.infer<typeof bulkResult>['results'][number] {
+  if (result.status === 'fulfilled') {
+    return { flow_run_id: result.value.run.id, status: 'CREATED', error: null }
+  }
+  // What is not the request's fault fails the whole request, which may then be repeated.
+  if (!(result.reason instanceof DomainError) || result.reason.code === 'unavailable') {
+    throw result.reason
+  }
+  return { flow_run_id: null, status: 'FAILED', error: result.reason.message }
 }

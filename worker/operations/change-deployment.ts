@@ -49,7 +49,12 @@ export async function saveDeployment(
     const place = await placeDeployment(workspace, id, existing, names, now)
     const fields = givenDeploymentFields(body)
     checkJobVariables(place.template, body.job_variables, CREATING)
-    checkParameters(parameterRulesAfter(existing?.deployment ?? NEW_DEPLOYMENT, fields), CREATING)
+    // Made with the schema null it may have any parameters; its runs may not, where the schema is enforced.
+    const judged =
+      fields.parameter_openapi_schema === null
+        ? { ...fields, parameter_openapi_schema: {} }
+        : fields
+    checkParameters(parameterRulesAfter(existing?.deployment ?? NEW_DEPLOYMENT, judged), CREATING)
     const changes = replaceSchedules(existing?.deployment.schedules ?? [], schedules)
     const labels = deploymentLabels(flow, body.labels)
     const { home_key, work_queue_id } = place
