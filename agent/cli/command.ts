@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { Client } from '../../core/client.ts'
-import { findConnection } from './connection.ts'
+import { type Connection, findConnection } from './connection.ts'
 import { type Format, Output } from './output.ts'
 
 /** Options that every command has. */
@@ -15,11 +15,11 @@ export interface Session {
   out: Output
 }
 
-/** The address in use, so that a failure can name it. */
-let apiUrlInUse: string | undefined
+let connectionInUse: Connection | undefined
 
-export function currentApiUrl(): string | undefined {
-  return apiUrlInUse
+/** Where the command has called, so that a failure can name it. */
+export function currentConnection(): Connection | undefined {
+  return connectionInUse
 }
 
 /** What commander is to call: its options and arguments are typed by the function itself. */
@@ -46,12 +46,12 @@ export function withOutput(run: Run<Output>): Action {
 }
 
 /** Makes the client of a profile, or of what the environment says. */
-export function connect(profile: string | undefined): Client {
-  const { apiUrl, apiKey } = findConnection(profile)
-  return clientOf(apiUrl, apiKey)
+function connect(profile: string | undefined): Client {
+  return clientOf(findConnection(profile))
 }
 
-export function clientOf(apiUrl: string, apiKey: string | undefined): Client {
-  apiUrlInUse = apiUrl
+export function clientOf(connection: Connection): Client {
+  connectionInUse = connection
+  const { apiUrl, apiKey } = connection
   return new Client({ apiUrl, apiKey, timeoutMs: 30_000 })
 }

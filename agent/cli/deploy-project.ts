@@ -30,7 +30,6 @@ export async function deployAll(
   const prepared: Prepared[] = []
   for (const entry of project.deployments) {
     // One module after the other: two that print or fail at once could not be told apart.
-    // oxlint-disable-next-line no-await-in-loop
     const source = await readFlowSource(project.folder, entry.entrypoint, entry.flow_name)
     prepared.push({ entry, source, body: deploymentBody(entry, source, project.folder) })
   }
@@ -39,7 +38,6 @@ export async function deployAll(
   const deployed: Deployment[] = []
   for (const each of prepared) {
     // In the file's order, so that a failure leaves a known part done.
-    // oxlint-disable-next-line no-await-in-loop
     deployed.push(await deployOne(client, out, each))
   }
   out.result(deployed, () => {

@@ -10,7 +10,8 @@ export function entryCells(entry: Entry): Cell[] {
 }
 
 function stateCells({ state }: Extract<Entry, { kind: 'state' }>): Cell[] {
-  return [clock(state.timestamp), '●', stateCell(state.type, state.name), state.message ?? '']
+  const head = [clock(state.timestamp), '●', stateCell(state.type, state.name)]
+  return state.message === null || state.message === '' ? head : [...head, state.message]
 }
 
 export function logCells(log: Log): Cell[] {

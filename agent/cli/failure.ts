@@ -1,4 +1,5 @@
 import { ApiError } from '../../core/client.ts'
+import type { Connection } from './connection.ts'
 import { CliError, EXIT, type ExitCode } from './exit.ts'
 
 export interface Failure {
@@ -9,25 +10,26 @@ export interface Failure {
 }
 
 /** Turns whatever a command threw into an exit code and words; the only place that does. */
-export function describeFailure(error: unknown, apiUrl: string | undefined): Failure {
+export function describeFailure(error: unknown, connection: Connection | undefined): Failure {
   if (error instanceof CliError) {
     return { exitCode: error.exitCode, message: error.message, next: error.next }
   }
   if (error instanceof ApiError) {
-    return describeApiError(error, apiUrl ?? 'the API')
+    return describeApiError(error, connection)
   }
   if (isNetworkError(error)) {
     return {
       exitCode: EXIT.unreachable,
-      message: `The API at ${apiUrl ?? 'the given address'} can't be reached: ${networkReason(error)}.`,
-      next: 'Check that it is running and that `headgate profile inspect` shows the right address.',
+      message: `The API at ${place(connection)} can't be reached: ${networkReason(error)}.`,
+      next: `Check that it is running, and the address: it comes from ${connection?.source ?? 'the profile'}.`,
     }
   }
   const message = error instanceof Error ? error.message : String(error)
   return { exitCode: EXIT.failure, message, next: undefined }
 }
 
-function describeApiError(error: ApiError, apiUrl: string): Failure {
+function describeApiError(error: ApiError, connection: Connection | undefined): Failure {
+  const apiUrl = place(connection)
   const said = sentence(error)
   if (error.undecodable) {
     return {
@@ -39,7 +41,10 @@ function describeApiError(error: ApiError, apiUrl: string): Failure {
   if (error.status === 401) {
     return {
       exitCode: EXIT.notSignedIn,
-      message: `${apiUrl} did not accept the API key (${said}).`,
+      message:
+        connection?.apiKey === undefined
+          ? `${apiUrl} wants an API key, and none is set.`
+          : `${apiUrl} did not accept the API key (${said}).`,
       next: 'Sign in with `headgate login --url … --key …`.',
     }
   }
@@ -54,6 +59,10 @@ function describeApiError(error: ApiError, apiUrl: string): Failure {
     }
   }
   return { exitCode: EXIT.refused, message: `The API refused: ${said}`, next: undefined }
+}
+
+function place(connection: Connection | undefined): string {
+  return connection?.apiUrl ?? 'the API'
 }
 
 /** The API's own words, without the request that `ApiError` puts in front of them. */

@@ -123,7 +123,6 @@ export async function everyPage<T>(
   while (all.length < limit) {
     const wanted = Math.min(PAGE, limit - all.length)
     // Each page begins where the one before ended.
-    // oxlint-disable-next-line no-await-in-loop
     const page = await read({ limit: wanted, offset: all.length })
     all.push(...page)
     if (page.length < wanted) {

@@ -50,7 +50,6 @@ export async function followFlowRun(
   let ended: number | undefined
   let lastNews = Date.now()
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- each look comes after the one before
     const { run, entries } = await ask(() => reader.readNews(), options.signal)
     for (const entry of entries) {
       options.print(entry)
@@ -66,7 +65,6 @@ export async function followFlowRun(
     }
     const fresh = entries.length > 0 || ended !== undefined
     waitMs = fresh ? FRESH_MS : Math.min(SLOWEST_MS, waitMs * 1.5)
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(waitMs, options.signal)
   }
 }

@@ -84,7 +84,7 @@ async function readStandardInput(): Promise<string> {
 
 /** Makes sure, before anything is kept, that the address is an API's and that it takes the key. */
 async function check(apiUrl: string, key: string): Promise<void> {
-  const client = clientOf(apiUrl, key)
+  const client = clientOf({ apiUrl, apiKey: key, source: '--url' })
   try {
     await client.countWorkPools()
   } catch (error) {

@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { addAgentCommands } from './agent.ts'
-import { currentApiUrl } from './command.ts'
+import { currentConnection } from './command.ts'
 import { addDeployCommand } from './deploy.ts'
 import { addDeploymentCommands } from './deployment.ts'
 import { EXIT } from './exit.ts'
@@ -57,7 +57,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       // Commander has already printed the help or what is wrong with the words.
       return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     }
-    const failure = describeFailure(error, currentApiUrl())
+    const failure = describeFailure(error, currentConnection())
     new Output('table').error(failure.message, failure.next)
     return failure.exitCode
   }

@@ -95,9 +95,8 @@ describe('headgate login and profile', () => {
   })
 
   it('knows an address where no API is', async () => {
-    const { code, stderr } = await makeCommandLine().run(
-      ...['login', '--url', `${url}/elsewhere`, '--key', api.key],
-    )
+    const options = ['--url', `${url}/elsewhere`, '--key', api.key]
+    const { code, stderr } = await makeCommandLine().run('login', ...options)
     expect(code).toBe(5)
     expect(stderr).toMatch(/There is no Headgate API at/)
   })
