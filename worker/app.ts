@@ -1,6 +1,6 @@
-import { OpenAPIHono } from '@hono/zod-openapi'
+import { Hono } from 'hono'
 import { addDeploymentRoutes } from './http/deployments.ts'
-import { newApi, type Api, type AppEnv } from './http/endpoint.ts'
+import { Api, type AppEnv } from './http/endpoint.ts'
 import { addEventRoutes } from './http/events.ts'
 import { addExecutionRoutes } from './http/executions.ts'
 import { addFeedRoutes } from './http/feed.ts'
@@ -9,6 +9,7 @@ import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { refuseOtherMethods } from './http/methods.ts'
+import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
@@ -20,8 +21,8 @@ import { addWorkerRoutes } from './http/workers.ts'
 /** The key tells the workspace; or its address does as well. */
 const BASES = ['/api', '/api/accounts/:account_id/workspaces/:workspace_id']
 
-export function newApp(): OpenAPIHono<AppEnv> {
-  const app = new OpenAPIHono<AppEnv>({ strict: false })
+export function newApp(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>({ strict: false })
   app.use(async (context, next) => {
     const requestId = crypto.randomUUID()
     context.set('requestId', requestId)
@@ -29,7 +30,7 @@ export function newApp(): OpenAPIHono<AppEnv> {
     context.header('X-Request-Id', requestId)
     await next()
   })
-  const api = newApi()
+  const api = new Api()
   addRoutes(api)
   refuseOtherMethods(api)
   for (const base of BASES) {
@@ -51,6 +52,7 @@ export function newApp(): OpenAPIHono<AppEnv> {
 
 function addRoutes(api: Api): void {
   addServerRoutes(api)
+  addOpenApiRoutes(api)
   addFlowRoutes(api)
   addDeploymentRoutes(api)
   addScheduleRoutes(api)

@@ -22,7 +22,8 @@ export const objectName = z
   .max(255)
   .regex(/^[^/%&><]+$/, 'Input should not contain any of / % & > <')
 
-export const json: z.ZodType<Json> = z.json()
+/** Registered, not wrapped by `meta`, so that it names itself where it contains itself. */
+export const json: z.ZodType<Json> = z.json().register(z.globalRegistry, { id: 'Json' })
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 
 export const jsonObject = z.record(z.string(), json)

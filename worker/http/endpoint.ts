@@ -1,9 +1,7 @@
-import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
-import type { Context } from 'hono'
+import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import type { Micros } from '#core/time.ts'
 import { uuid } from '#core/wire/common.ts'
-import { problem, validationProblem } from '#core/wire/problem.ts'
 import { DomainError } from '#domain/errors.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { identify, type Caller } from './auth.ts'
@@ -20,11 +18,14 @@ export interface AppEnv {
     workspace: Workspace
   }
 }
-export type Api = OpenAPIHono<AppEnv>
+/** The routes, with what they declare of themselves. */
+export class Api extends Hono<AppEnv> {
+  readonly endpoints: DeclaredEndpoint[] = []
 
-export function newApi(): Api {
-  // Not strict: Prefect's client uses `/flows/` and `/flows` alike, and must not be redirected.
-  return new OpenAPIHono<AppEnv>({ strict: false })
+  constructor() {
+    // Not strict: Prefect's client uses `/flows/` and `/flows` alike, and must not be redirected.
+    super({ strict: false })
+  }
 }
 
 type Answers = Record<number, z.ZodType | null>
@@ -67,6 +68,13 @@ export interface EndpointSpec<
   survivesOutage?: boolean
 }
 
+export type DeclaredEndpoint = EndpointSpec<
+  z.ZodType | undefined,
+  z.ZodType | undefined,
+  z.ZodType | undefined,
+  Answers
+>
+
 export interface EndpointRequest<P, Q, B> {
   params: P
   query: Q
@@ -95,7 +103,7 @@ export function endpoint<
     request: EndpointRequest<Parsed<P>, Parsed<Q>, Parsed<B>>,
   ) => Promise<(Answer<A> & { status: S }) | RawAnswer> | (Answer<A> & { status: S }) | RawAnswer,
 ): void {
-  api.openAPIRegistry.registerPath(describe(spec))
+  api.endpoints.push(spec)
   api.on(spec.method.toUpperCase(), toHonoPath(spec.path), async (context) => {
     if (spec.open !== true) {
       const identity = await identify(context, spec.survivesOutage === true)
@@ -137,61 +145,6 @@ export function endpoint<
 /** `/flows/{id}` as Hono writes it; without a closing slash, which Hono leaves off the request's path as well. */
 function toHonoPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1').replace(/(?<=.)\/$/, '')
-}
-
-function describe(
-  spec: EndpointSpec<z.ZodType | undefined, z.ZodType | undefined, z.ZodType | undefined, Answers>,
-): RouteConfig {
-  const responses: RouteConfig['responses'] = {}
-  for (const [status, schema] of Object.entries(spec.answers)) {
-    responses[status] = {
-      description: 'Success',
-      ...(schema === null ? {} : { content: { 'application/json': { schema } } }),
-    }
-  }
-  const errors: number[] = [...(spec.errors ?? []), ...(spec.open === true ? [] : [401])]
-  for (const status of errors) {
-    responses[status] = { description: ERRORS[status] ?? 'Error', content: content(problem) }
-  }
-  if (spec.params !== undefined || spec.query !== undefined || spec.body !== undefined) {
-    responses[422] = {
-      description: 'The request is not valid',
-      content: content(validationProblem),
-    }
-  }
-  const request: NonNullable<RouteConfig['request']> = {}
-  if (spec.params !== undefined) {
-    request.params = spec.params as never
-  }
-  if (spec.query !== undefined) {
-    request.query = spec.query as never
-  }
-  if (spec.body !== undefined) {
-    request.body = { required: spec.bodyOptional !== true, content: content(spec.body) }
-  }
-  return {
-    method: spec.method,
-    path: spec.path,
-    tags: [spec.tag],
-    summary: spec.summary,
-    request,
-    responses,
-    security: spec.open === true ? [] : [{ key: [] }],
-  }
-}
-
-function content(schema: z.ZodType) {
-  return { 'application/json': { schema } }
-}
-
-const ERRORS: Record<number, string> = {
-  400: 'The request can not be carried out',
-  401: 'No key, or one that is not valid',
-  403: 'The key does not allow this',
-  404: 'There is no such object',
-  409: 'The request is at odds with what is stored',
-  413: 'The body is too large',
-  503: 'Try again after `Retry-After` seconds',
 }
 
 /** Path parameters that are ids: one that is no UUID is a 404, as in Prefect, since no such route would match. */
