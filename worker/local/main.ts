@@ -1,0 +1,18 @@
+import { start } from './start.ts'
+
+const [command, ...args] = process.argv.slice(2)
+
+switch (command) {
+  case 'start':
+    await start(args)
+    break
+  case 'demo':
+    await (await import('../../examples/demo/demo.ts')).demo(args)
+    break
+  case 'test':
+    await (await import('./test.ts')).test(args)
+    break
+  default:
+    process.stderr.write(`unknown command '${String(command)}': start, demo, test or build\n`)
+    process.exitCode = 2
+}

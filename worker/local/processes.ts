@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** A process as `ps` shows it; its start time tells it from a later one with the same number. */
+export interface ProcessMark {
+  pid: number
+  started: string
+}
+
+interface Listed extends ProcessMark {
+  parent: number
+}
+
+/** All processes of this machine. */
+function listProcesses(): Listed[] {
+  const ps = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,lstart='], { encoding: 'utf8' })
+  if (ps.status !== 0) {
+    throw new Error(`ps failed: ${ps.error?.message ?? ps.stderr}`)
+  }
+  return ps.stdout
+    .split('\n')
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.+?)\s*$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, pid, parent, started]) => ({
+      pid: Number(pid),
+      parent: Number(parent),
+      started: started ?? '',
+    }))
+    .filter(({ pid }) => pid !== ps.pid)
+}
+
+export function markOf(pid: number): ProcessMark | undefined {
+  const found = listProcesses().find((process) => process.pid === pid)
+  return found && { pid, started: found.started }
+}
+
+export function childrenOf(pid: number): ProcessMark[] {
+  return listProcesses()
+    .filter((process) => process.parent === pid)
+    .map(({ pid: child, started }) => ({ pid: child, started }))
+}
+
+export function isAlive(mark: ProcessMark): boolean {
+  return markOf(mark.pid)?.started === mark.started
+}
+
+/** Ends a process that an earlier start left behind, and waits until it is gone. */
+export async function endProcess(mark: ProcessMark): Promise<void> {
+  for (let attempt = 0; isAlive(mark); attempt += 1) {
+    try {
+      process.kill(mark.pid, attempt < 10 ? 'SIGTERM' : 'SIGKILL')
+    } catch {
+      // It is gone, or it is not ours to end; the next look tells.
+    }
+    if (attempt > 50) {
+      throw new Error(`process ${mark.pid} does not end; stop it by hand and start again`)
+    }
+    await sleep(100)
+  }
+}
