@@ -264,7 +264,10 @@ export class Client {
       timeoutMs: ((body.wait_seconds ?? 0) + 15) * 1000,
     })
   accept = (pool: string, body: Accept) =>
-    this.#call<AcceptResult>('POST', `/work_pools/${encode(pool)}/accept`, { body })
+    this.#call<AcceptResult>('POST', `/work_pools/${encode(pool)}/accept`, {
+      body,
+      timeoutMs: 10_000,
+    })
   renew = (pool: string, body: Renew, signal?: AbortSignal) =>
     this.#call<RenewResult>('POST', `/work_pools/${encode(pool)}/renew`, {
       body,
@@ -272,7 +275,10 @@ export class Client {
       timeoutMs: 10_000,
     })
   finish = (pool: string, body: Finish) =>
-    this.#call<FinishResult>('POST', `/work_pools/${encode(pool)}/finish`, { body })
+    this.#call<FinishResult>('POST', `/work_pools/${encode(pool)}/finish`, {
+      body,
+      timeoutMs: 20_000,
+    })
   /** Where the doorbell is: open a WebSocket there with `authorization` as its Authorization header. */
   doorbell(
     pool: string,
