@@ -243,14 +243,19 @@ export class EventStream extends DurableObject<Bindings> {
         await this.#tellDeleted()
       }
       if (this.#sweepMs !== null && this.#sweepMs <= Date.now()) {
-        this.#store.sweep(new Set(this.#unflushed.keys()), Date.now())
-        this.#sweepMs = this.#store.nextSweep(Date.now())
+        this.sweep()
       }
     } catch {
       // The platform gives an alarm up that throws six times; the next one is set below whatever has happened.
       this.#retryMs = Date.now() + RETRY_MS
     }
     this.#arm()
+  }
+
+  /** Lets go of what the store has and nobody is likely to ask for, and of old events. */
+  sweep(): void {
+    this.#store.sweep(new Set(this.#unflushed.keys()), Date.now())
+    this.#sweepMs = this.#store.nextSweep(Date.now())
   }
 
   async #find(id: string): Promise<TaskRunRecord | undefined> {
