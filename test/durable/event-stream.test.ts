@@ -199,10 +199,7 @@ describe('the store', () => {
   test('answering a flush only after the rows have moved on does not lose the newer ones', async () => {
     const stream = await aStream()
     const id = crypto.randomUUID()
-    let release = () => undefined as void
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
     await setDatabase(stream.stub, (database) => holdWrites(database, held))
     const made = stream.stub.createTaskRun(
       stream.context,

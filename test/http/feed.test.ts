@@ -1,5 +1,5 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { FeedFrame } from '#core/wire/feed.ts'
 import type { FlowRunRow } from '#core/wire/flow-run.ts'
 import type { Workspace } from '#storage/workspace.ts'
@@ -44,9 +44,9 @@ class Feed {
   }
 
   async until(type: string, count = 1): Promise<void> {
-    await expect
-      .poll(() => this.frames.filter((frame) => frame.type === type).length, { timeout: 5000 })
-      .toBeGreaterThanOrEqual(count)
+    await vi.waitUntil(() => this.frames.filter((frame) => frame.type === type).length >= count, {
+      timeout: 5000,
+    })
   }
 }
 
