@@ -7,7 +7,7 @@ switch (command) {
     await start(args)
     break
   case 'demo':
-    await (await import('../../examples/demo/demo.ts')).demo(args)
+    await (await import('./demo.ts')).demo(args)
     break
   case 'test':
     await (await import('./test.ts')).test(args)

@@ -73,6 +73,19 @@ export class StateFolder {
     rmSync(join(this.path, 'server.json'), { force: true })
   }
 
+  /** The agent that a demo started on this folder. */
+  readAgent(): ProcessMark | undefined {
+    return this.#read<ProcessMark>('agent.json')
+  }
+
+  noteAgent(agent: ProcessMark | undefined): void {
+    if (agent === undefined) {
+      rmSync(join(this.path, 'agent.json'), { force: true })
+    } else {
+      this.#write('agent.json', agent)
+    }
+  }
+
   #read<T>(name: string): T | undefined {
     const file = join(this.path, name)
     return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined
