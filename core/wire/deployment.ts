@@ -24,6 +24,9 @@ const accepted = {
   branch: z.unknown().optional(),
   base: z.unknown().optional(),
   root: z.unknown().optional(),
+  /** Blocks that Prefect's client names no more, but still sends. */
+  storage_document_id: z.null().optional(),
+  infrastructure_document_id: z.null().optional(),
 }
 
 const deploymentBody = {

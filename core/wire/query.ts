@@ -185,12 +185,16 @@ export type FlowRunSort = z.infer<typeof flowRunSort>
 export type TaskRunSort = z.infer<typeof taskRunSort>
 export type LogSort = z.infer<typeof logSort>
 
-export const flowsCount = z.strictObject(runFilters).meta({ id: 'FlowsCount' })
+/** Prefect's client sends this to `/flows/filter`, whose server does not know it: only null, which asks for nothing. */
+const unknownToFlows = { work_queues: z.null().optional() }
+const flowFilters = { ...runFilters, ...unknownToFlows }
+
+export const flowsCount = z.strictObject(flowFilters).meta({ id: 'FlowsCount' })
 export const flowsQuery = z
-  .strictObject({ ...runFilters, sort: flowSort.nullish(), ...page })
+  .strictObject({ ...flowFilters, sort: flowSort.nullish(), ...page })
   .meta({ id: 'FlowsQuery' })
 export const flowsPage = z
-  .strictObject({ ...runFilters, sort: flowSort.nullish(), ...numbered })
+  .strictObject({ ...flowFilters, sort: flowSort.nullish(), ...numbered })
   .meta({ id: 'FlowsPage' })
 export type FlowsCount = z.infer<typeof flowsCount>
 export type FlowsQuery = z.infer<typeof flowsQuery>

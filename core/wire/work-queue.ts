@@ -3,6 +3,8 @@ import { objectName, stored, timestamp } from './common.ts'
 import { flowRun } from './flow-run.ts'
 
 const limit = z.int().min(0)
+/** Prefect's client still sends its queues' retired filter. A filter that says something is refused: it would do nothing. */
+const retired = { filter: z.null().optional() }
 
 export const workQueueCreate = z
   .strictObject({
@@ -11,6 +13,7 @@ export const workQueueCreate = z
     is_paused: z.boolean().optional(),
     concurrency_limit: limit.nullish(),
     priority: z.int().positive().nullish(),
+    ...retired,
   })
   .meta({ id: 'WorkQueueCreate' })
 export type WorkQueueCreate = z.infer<typeof workQueueCreate>
@@ -23,6 +26,7 @@ export const workQueueUpdate = z
     concurrency_limit: limit.nullish(),
     priority: z.int().positive().nullish(),
     last_polled: timestamp.nullish(),
+    ...retired,
   })
   .meta({ id: 'WorkQueueUpdate' })
 export type WorkQueueUpdate = z.infer<typeof workQueueUpdate>

@@ -103,6 +103,22 @@ test('a deployment with a name and a flow only has the defaults', async () => {
   })
 })
 
+test('what Prefect sends beside is accepted where it says nothing, refused where it would be ignored', async () => {
+  const { key, flow } = await aFlowAndPool()
+  const retired = { storage_document_id: null, infrastructure_document_id: null }
+  const body = { name: 'd', flow_id: flow.id, version_info: { type: 'git' }, ...retired }
+  expect(await call(key, 'POST', '/deployments/', body)).toMatchObject({ status: 201 })
+  const block = { ...body, storage_document_id: NOWHERE }
+  expect(await call(key, 'POST', '/deployments/', block)).toMatchObject({ status: 422 })
+  const queue = { name: 'q', filter: null }
+  expect(await call(key, 'POST', '/work_pools/p/queues', queue)).toMatchObject({ status: 201 })
+  const filtered = { name: 'r', filter: { tags: ['x'] } }
+  expect(await call(key, 'POST', '/work_pools/p/queues', filtered)).toMatchObject({ status: 422 })
+  expect(await call(key, 'POST', '/flows/filter', { work_queues: null })).toMatchObject({
+    status: 200,
+  })
+})
+
 test('the same flow and name is an update: what is left out stays, schedules are replaced', async () => {
   const { client, flow, key } = await aFlowAndPool()
   const first = await client.createDeployment({
