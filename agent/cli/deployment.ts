@@ -6,6 +6,7 @@ import type { Deployment, DeploymentFlowRunCreate } from '../../core/wire/deploy
 import { age, presentTime } from './ages.ts'
 import { type Session, withApi } from './command.ts'
 import { confirm } from './confirm.ts'
+import { consoleUrl } from './console-url.ts'
 import { everyPage, findDeployment, withFlowNames } from './find.ts'
 import { collect, parseAssignments, parseJsonObject } from './parameters.ts'
 import { addScheduleCommands } from './schedule.ts'
@@ -83,12 +84,13 @@ async function runDeployment(
   const created = `Created flow run '${run.name}' (${run.id}) of ${fullName}.`
   if (options.watch === true) {
     out.progress([created])
-    await watchFlowRun(client, out, run.id)
+    await watchFlowRun(client, out, { id: run.id })
     return
   }
   out.result(run, () => {
     out.line(created)
-    out.line(`Follow it with \`headgate flow-run watch ${run.id}\`.`)
+    out.line(`Follow it with \`headgate flow-run watch ${run.id}\`,`)
+    out.line(`or at ${consoleUrl(client, `/runs/${run.id}`)}`)
   })
 }
 

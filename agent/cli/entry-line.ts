@@ -6,7 +6,7 @@ import type { Cell, Style } from './table.ts'
 
 /** A change of state or a log line as the cells of one line: time, what, text. */
 export function entryCells(entry: Entry): Cell[] {
-  return entry.kind === 'log' ? logCells(entry.log) : stateCells(entry)
+  return entry.kind === 'log' ? logCells(entry.log, entry.task) : stateCells(entry)
 }
 
 function stateCells({ state }: Extract<Entry, { kind: 'state' }>): Cell[] {
@@ -14,10 +14,14 @@ function stateCells({ state }: Extract<Entry, { kind: 'state' }>): Cell[] {
   return state.message === null || state.message === '' ? head : [...head, state.message]
 }
 
-export function logCells(log: Log): Cell[] {
+/** @param task the name of the task run that wrote the line; undefined: the flow itself did */
+export function logCells(log: Log, task: string | undefined): Cell[] {
   const { word, style } = levelOf(log.level)
   const level = word.padEnd(5)
-  return [clock(log.timestamp), style === undefined ? level : { text: level, style }, log.message]
+  const head = [clock(log.timestamp), style === undefined ? level : { text: level, style }]
+  return task === undefined
+    ? [...head, log.message]
+    : [...head, { text: `${task}:`, style: 'dim' }, log.message]
 }
 
 function levelOf(level: number): { word: string; style: Style | undefined } {

@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import type { Client } from '../../core/client.ts'
-import { parseTimestamp } from '../../core/time.ts'
+import { formatTimestamp, MICROS_PER_SECOND, type Micros, parseTimestamp } from '../../core/time.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
 import type { Log } from '../../core/wire/log.ts'
-import type { FlowRunFilter } from '../../core/wire/query.ts'
+import type { FlowRunFilter, FlowRunsQuery } from '../../core/wire/query.ts'
 import type { OrchestrationResult, StateType } from '../../core/wire/state.ts'
 import { age, duration, presentTime } from './ages.ts'
 import { type Session, withApi } from './command.ts'
 import { confirm } from './confirm.ts'
+import { consoleUrl } from './console-url.ts'
 import { logCells } from './entry-line.ts'
 import { CliError, EXIT } from './exit.ts'
 import { everyPage, findFlowRun, flowNames } from './find.ts'
@@ -15,7 +16,11 @@ import { isTerminal } from './follow.ts'
 import type { Output } from './output.ts'
 import { collect, wholeNumber } from './parameters.ts'
 import { isStateType, stateCell } from './state-style.ts'
+import { TaskNames } from './task-names.ts'
 import { followWithInterrupt, watchFlowRun } from './watch.ts'
+
+/** A run counts as due although the clocks of here and there differ by this. */
+const SOON: Micros = 5 * MICROS_PER_SECOND
 
 const RUN = 'its id, or its name where only one run has it'
 
@@ -27,6 +32,7 @@ export function addFlowRunCommands(program: Command): void {
     .option('--state <state>', 'a state type or name; may be repeated', collect)
     .option('--flow <name>', 'only runs of this flow; may be repeated', collect)
     .option('--pool <name>', 'only runs in this work pool; may be repeated', collect)
+    .option('--all', 'also those that are due later')
     .option('--limit <n>', 'how many', wholeNumber(1), 20)
     .action(withApi(listRuns))
   group
@@ -66,6 +72,7 @@ export function addFlowRunCommands(program: Command): void {
 }
 
 interface ListOptions {
+  all?: boolean
   state?: string[]
   flow?: string[]
   pool?: string[]
@@ -73,11 +80,8 @@ interface ListOptions {
 }
 
 async function listRuns({ client, out }: Session, options: ListOptions): Promise<void> {
-  const query = {
-    ...(options.state === undefined ? {} : { flow_runs: { state: stateFilter(options.state) } }),
-    ...(options.flow === undefined ? {} : { flows: { name: { any_: options.flow } } }),
-    ...(options.pool === undefined ? {} : { work_pools: { name: { any_: options.pool } } }),
-  }
+  const at = presentTime()
+  const query = listQuery(options, at)
   const runs = await everyPage(
     (page) => client.filterFlowRuns({ ...query, sort: 'EXPECTED_START_TIME_DESC', ...page }),
     options.limit,
@@ -88,7 +92,7 @@ async function listRuns({ client, out }: Session, options: ListOptions): Promise
   }
   if (runs.length === 0) {
     out.note(
-      Object.keys(query).length > 0
+      (options.state ?? options.flow ?? options.pool)
         ? 'No flow run matches.'
         : 'There are no flow runs yet. Start one with `headgate deployment run NAME`.',
     )
@@ -98,7 +102,6 @@ async function listRuns({ client, out }: Session, options: ListOptions): Promise
     client,
     runs.map(({ flow_id }) => flow_id),
   )
-  const at = presentTime()
   out.table(
     [
       { title: 'ID' },
@@ -119,6 +122,21 @@ async function listRuns({ client, out }: Session, options: ListOptions): Promise
       run.work_pool_name === null ? '-' : `${run.work_pool_name}/${run.work_queue_name ?? '-'}`,
     ]),
   )
+}
+
+/** Schedules create runs hours ahead: unasked, a list of the latest would show nothing else. */
+function listQuery(options: ListOptions, at: Micros): FlowRunsQuery {
+  const runs: FlowRunFilter = {
+    ...(options.state === undefined ? {} : { state: stateFilter(options.state) }),
+    ...(options.state === undefined && options.all !== true
+      ? { expected_start_time: { before_: formatTimestamp(at + SOON) } }
+      : {}),
+  }
+  return {
+    flow_runs: runs,
+    ...(options.flow === undefined ? {} : { flows: { name: { any_: options.flow } } }),
+    ...(options.pool === undefined ? {} : { work_pools: { name: { any_: options.pool } } }),
+  }
 }
 
 /** A word that is a state type, in any case, means the type; any other is a state's name, such as Late. */
@@ -151,6 +169,7 @@ async function inspectRun({ client, out }: Session, _options: object, name: stri
   out.fields([
     ['Name', run.name],
     ['Id', run.id],
+    ['Console', consoleUrl(client, `/runs/${run.id}`)],
     ['Flow', flows.get(run.flow_id) ?? run.flow_id],
     ['State', stateCell(run.state_type, run.state_name)],
     ['Message', run.state?.message ?? '-'],
@@ -186,8 +205,12 @@ async function printLogs(
     out.result(logs, () => undefined)
     return
   }
+  const tasks = new TaskNames(client)
+  if (!out.json) {
+    await tasks.learn(logs)
+  }
   for (const log of logs) {
-    printLog(out, log)
+    printLog(out, log, tasks.of(log))
   }
   if (following) {
     const printed = new Set(logs.map(({ id }) => id))
@@ -199,7 +222,7 @@ async function printLogs(
       ...(since === undefined ? {} : { since }),
       print: (entry) => {
         if (entry.kind === 'log' && !printed.has(entry.log.id)) {
-          printLog(out, entry.log)
+          printLog(out, entry.log, entry.task)
         }
       },
     })
@@ -225,17 +248,17 @@ async function readLogs(client: Client, run: FlowRun, { tail }: LogOptions): Pro
 }
 
 /** While following, machines get one JSON object a line, since the whole is never there at once. */
-function printLog(out: Output, log: Log): void {
+function printLog(out: Output, log: Log, task: string | undefined): void {
   if (out.json) {
     out.line(JSON.stringify(log))
   } else {
-    out.progress(logCells(log))
+    out.progress(logCells(log, task))
   }
 }
 
 async function watchRun({ client, out }: Session, _options: object, name: string): Promise<void> {
-  const run = await findFlowRun(client, name)
-  await watchFlowRun(client, out, run.id)
+  const { id } = await findFlowRun(client, name)
+  await watchFlowRun(client, out, { id })
 }
 
 async function cancelRun({ client, out }: Session, _options: object, name: string): Promise<void> {
@@ -287,7 +310,8 @@ async function retryRun(
     throw refusal(run, 'retried', result)
   }
   if (options.watch === true) {
-    await watchFlowRun(client, out, run.id)
+    const since = parseTimestamp(result.state?.timestamp ?? '')
+    await watchFlowRun(client, out, { id: run.id, ...(since === undefined ? {} : { since }) })
     return
   }
   const after = await client.readFlowRun(run.id)

@@ -6,14 +6,18 @@ import type { FlowRun } from '../../core/wire/flow-run.ts'
 import type { Log } from '../../core/wire/log.ts'
 import type { State, StateType } from '../../core/wire/state.ts'
 import { everyPage } from './find.ts'
+import { TaskNames } from './task-names.ts'
 
 /** Something new about a flow run. */
-export type Entry = { kind: 'state'; state: State } | { kind: 'log'; log: Log }
+export type Entry =
+  | { kind: 'state'; state: State }
+  /** `task` is the name of the task run that wrote the line. */
+  | { kind: 'log'; log: Log; task: string | undefined }
 
 export interface FollowOptions {
   /** Leave out changes of state. */
   logsOnly?: boolean
-  /** Only log lines from this time on. */
+  /** Only what is from this time on. */
   since?: Micros
   signal?: AbortSignal
   print: (entry: Entry) => void
@@ -83,6 +87,7 @@ class FlowRunReader {
   readonly #id: string
   readonly #options: FollowOptions
   readonly #seen = new Set<string>()
+  readonly #tasks: TaskNames
   #stateId: string | null = null
   #lastLine: Micros | undefined
 
@@ -90,6 +95,7 @@ class FlowRunReader {
     this.#client = client
     this.#id = id
     this.#options = options
+    this.#tasks = new TaskNames(client)
     this.#lastLine = options.since
   }
 
@@ -98,10 +104,14 @@ class FlowRunReader {
     const run = await this.#client.readFlowRun(this.#id)
     const [states, logs] = await Promise.all([this.#readStates(run), this.#readLogs()])
     this.#stateId = run.state_id
+    const newLogs = logs.filter(({ id }) => !this.#seen.has(id))
+    await this.#tasks.learn(newLogs)
     const entries = [
-      ...states.map((state): Entry => ({ kind: 'state', state })),
-      ...logs.map((log): Entry => ({ kind: 'log', log })),
-    ].filter((entry) => !this.#seen.has(idOf(entry)))
+      ...states
+        .filter(({ id }) => !this.#seen.has(id))
+        .map((state): Entry => ({ kind: 'state', state })),
+      ...newLogs.map((log): Entry => ({ kind: 'log', log, task: this.#tasks.of(log) })),
+    ]
     for (const entry of entries) {
       this.#seen.add(idOf(entry))
     }
@@ -115,9 +125,10 @@ class FlowRunReader {
     const states = await this.#client.readFlowRunStates(this.#id)
     // The list may be a moment older than the run itself.
     const current = run.state
-    return current === null || states.some(({ id }) => id === current.id)
-      ? states
-      : [...states, current]
+    const all =
+      current === null || states.some(({ id }) => id === current.id) ? states : [...states, current]
+    const since = formatTimestamp(this.#options.since ?? 0)
+    return all.filter(({ timestamp }) => timestamp >= since)
   }
 
   async #readLogs(): Promise<Log[]> {

@@ -100,7 +100,7 @@ function cut(text: string, width: number): string {
 }
 
 function oneLine(text: string): string {
-  return printable(text).replaceAll(/\s*\n\s*/g, ' ')
+  return printable(text).replaceAll(/\s*[\n\t]\s*/g, ' ')
 }
 
 function textOf(cell: Cell | undefined): string {

@@ -11,9 +11,13 @@ import type { Output } from './output.ts'
  * Follows a run before the reader's eyes until it ends; Ctrl-C ends the watching, not the run.
  * The exit code says whether the run completed.
  */
-export async function watchFlowRun(client: Client, out: Output, id: string): Promise<void> {
+export async function watchFlowRun(
+  client: Client,
+  out: Output,
+  watched: { id: string; since?: Micros },
+): Promise<void> {
   const run = await followWithInterrupt(client, {
-    id,
+    ...watched,
     print: (entry) => {
       out.progress(entryCells(entry))
     },

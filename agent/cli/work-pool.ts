@@ -52,6 +52,7 @@ export function addWorkPoolCommands(program: Command): void {
     .description('show the runs that are due in the next hours, in the order of their times')
     .argument('<name>')
     .option('--hours <n>', 'how far ahead to look', wholeNumber(1), 1)
+    .option('--limit <n>', 'how many', wholeNumber(1), 20)
     .action(withApi(previewPool))
 }
 
@@ -105,9 +106,14 @@ async function createPool(
     body.is_paused = true
   }
   const pool = await client.createWorkPool(body)
+  const driven = (await import('../infra/registry.ts')).driverTypes()
   out.result(pool, () => {
     out.line(`Created work pool '${pool.name}' of type ${pool.type}.`)
-    out.line(`Start an agent for it with \`headgate agent start --pool ${pool.name}\`.`)
+    out.line(
+      driven.includes(pool.type)
+        ? `Start an agent for it with \`headgate agent start --pool ${pool.name}\`.`
+        : `Headgate's agent serves pools of type ${driven.join(', ')} only; Prefect's worker may serve this one.`,
+    )
   })
 }
 
@@ -222,30 +228,38 @@ async function deletePool(
 
 async function previewPool(
   { client, out }: Session,
-  options: { hours: number },
+  options: PreviewOptions,
   name: string,
 ): Promise<void> {
   await findPool(client, name)
-  await previewRuns({ client, out }, { pool: name, hours: options.hours })
+  await previewRuns({ client, out }, { ...options, pool: name })
+}
+
+export interface PreviewOptions {
+  hours: number
+  limit: number
 }
 
 /** Shows the runs of a pool, or of one of its queues, that fall due in the next hours. */
 export async function previewRuns(
   { client, out }: Session,
-  where: { pool: string; queue?: string; hours: number },
+  where: PreviewOptions & { pool: string; queue?: string },
 ): Promise<void> {
   const at = presentTime()
   const before = formatTimestamp(at + where.hours * 3_600_000_000)
-  const runs = await client.filterFlowRuns({
+  const query = {
     work_pools: { name: { any_: [where.pool] } },
     ...(where.queue === undefined ? {} : { work_pool_queues: { name: { any_: [where.queue] } } }),
     flow_runs: {
-      state: { type: { any_: ['SCHEDULED'] } },
+      state: { type: { any_: ['SCHEDULED' as const] } },
       next_scheduled_start_time: { before_: before },
     },
-    sort: 'NEXT_SCHEDULED_START_TIME_ASC',
-    limit: 200,
-  })
+  }
+  const sort = 'NEXT_SCHEDULED_START_TIME_ASC'
+  const runs = await everyPage(
+    (page) => client.filterFlowRuns({ ...query, sort, ...page }),
+    where.limit,
+  )
   if (out.json) {
     out.result(runs, () => undefined)
     return
@@ -268,6 +282,12 @@ export async function previewRuns(
       stateCell(run.state_type, run.state_name),
     ]),
   )
+  if (runs.length === where.limit) {
+    const all = await client.countFlowRuns(query)
+    if (all > runs.length) {
+      out.note(`${all - runs.length} more fall due within ${where.hours} h: see them with --limit.`)
+    }
+  }
 }
 
 export function findPool(client: Client, name: string): Promise<WorkPool> {

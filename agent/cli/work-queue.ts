@@ -9,7 +9,7 @@ import { everyPage, foundOr } from './find.ts'
 import type { Output } from './output.ts'
 import { wholeNumber } from './parameters.ts'
 import { statusCell } from './state-style.ts'
-import { findPool, previewRuns } from './work-pool.ts'
+import { findPool, type PreviewOptions, previewRuns } from './work-pool.ts'
 
 interface PoolOption {
   pool: string
@@ -43,6 +43,7 @@ export function addWorkQueueCommands(program: Command): void {
     .action(withApi(deleteQueue))
   command(group, 'preview', 'show the runs that are due in the next hours')
     .option('--hours <n>', 'how far ahead to look', wholeNumber(1), 1)
+    .option('--limit <n>', 'how many', wholeNumber(1), 20)
     .action(withApi(previewQueue))
 }
 
@@ -189,11 +190,11 @@ async function deleteQueue(
 
 async function previewQueue(
   session: Session,
-  { pool, hours }: PoolOption & { hours: number },
+  options: PoolOption & PreviewOptions,
   name: string,
 ): Promise<void> {
-  await findQueue(session.client, pool, name)
-  await previewRuns(session, { pool, queue: name, hours })
+  await findQueue(session.client, options.pool, name)
+  await previewRuns(session, { ...options, queue: name })
 }
 
 async function findQueue(client: Client, pool: string, name: string): Promise<WorkQueue> {

@@ -160,6 +160,11 @@ describe('headgate work-pool and work-queue', () => {
     expect(missing.stderr).toMatch(/There is no work pool 'gpu'\.\nSee `headgate work-pool ls`/)
   })
 
+  it("says when Headgate's agent can't serve a pool of its type", async () => {
+    const { stdout } = await headgate.run('work-pool', 'create', 'moon', '--type', 'rocket')
+    expect(stdout).toMatch(/agent serves pools of type process/)
+  })
+
   it('refuses a second pool of a name', async () => {
     await headgate.run('work-pool', 'create', 'twice')
     const again = await headgate.run('work-pool', 'create', 'twice')

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FlowRun } from '../../../core/wire/flow-run.ts'
@@ -44,7 +45,10 @@ async function play(count: number, end: 'COMPLETED' | 'FAILED'): Promise<void> {
   api.setState(run, { type: 'PENDING' })
   await wait(300)
   api.setState(run, { type: 'RUNNING' })
+  const task = { id: randomUUID(), name: 'load-0' }
+  api.taskRuns.push(task)
   api.addLog(run, 'first line')
+  api.addLog(run, 'of a task', { task_run_id: task.id })
   await wait(400)
   const late = api.now()
   api.addLog(run, 'second line', { level: 40 })
@@ -63,7 +67,7 @@ describe('headgate deployment', () => {
     const { code, stdout } = await headgate.run(...words, ...more)
     expect(code).toBe(0)
     expect(stdout).toMatch(
-      /^Created flow run 'mine' \([-0-9a-f]{36}\) of etl\/nightly\.\nFollow it with `headgate flow-run watch/,
+      /^Created flow run 'mine' \([-0-9a-f]{36}\) of etl\/nightly\.\nFollow it with `headgate flow-run watch [-0-9a-f]{36}`,\nor at http:\/\/127\.0\.0\.1:23200\/runs\//,
     )
     expect(api.runs.at(-1)).toMatchObject({
       parameters: { n: 2, day: 'sunday', who: 'Ada' },
@@ -83,6 +87,7 @@ describe('headgate deployment', () => {
       '●  Pending',
       '●  Running',
       'INFO   first line',
+      'INFO   load-0:  of a task',
       'INFO   a line of another process',
       'ERROR  second line',
       '●  Completed',
@@ -157,6 +162,24 @@ describe('headgate flow-run', () => {
     expect(await headgate.json<FlowRun[]>('flow-run', 'ls', '--limit', '2')).toHaveLength(2)
     const none = await headgate.run('flow-run', 'ls', '--state', 'crashed')
     expect([none.code, none.stdout, none.stderr]).toEqual([0, '', 'No flow run matches.\n'])
+  })
+
+  it('leaves out what is due later, unless it is asked for', async () => {
+    const later = '2999-01-01T00:00:00.000000Z'
+    const times = { expected_start_time: later, next_scheduled_start_time: later }
+    const run = api.addRun({ flow_id: flowId, name: 'far-away', ...times }, { type: 'SCHEDULED' })
+    expect((await headgate.run('flow-run', 'ls')).stdout).not.toMatch(/far-away/)
+    expect((await headgate.run('flow-run', 'ls', '--all')).stdout).toMatch(/far-away/)
+    expect((await headgate.run('flow-run', 'ls', '--state', 'scheduled')).stdout).toMatch(
+      /far-away +Scheduled +in \d+d/,
+    )
+    api.runs.splice(api.runs.indexOf(run), 1)
+  })
+
+  it('tells how many more runs fall due than it shows', async () => {
+    const { stdout, stderr } = await headgate.run('work-pool', 'preview', 'default', '--limit', '1')
+    expect(stdout).toMatch(/^DUE +FLOW +RUN +QUEUE +STATE\n.* etl /)
+    expect(stderr).toMatch(/^\d+ more fall due within 1 h/)
   })
 
   it('shows a run by its id or its name', async () => {

@@ -34,6 +34,7 @@ export class MemoryApi {
   readonly runs: FlowRun[] = []
   readonly states: State[] = []
   readonly logs: Log[] = []
+  readonly taskRuns: { id: string; name: string }[] = []
   /** Every request that came, as `METHOD /path`. */
   readonly requests: string[] = []
   #server = createServer((request, response) => void this.#answer(request, response))
@@ -356,12 +357,24 @@ export class MemoryApi {
       /^POST \/flow_runs\/filter$/,
       ({ body }) => {
         const given = read(query.flowRunsQuery, body)
-        const { state, name } = given.flow_runs ?? {}
-        const fits = (run: FlowRun) =>
-          (name?.any_?.includes(run.name) ?? true) &&
-          (state?.type?.any_?.some((type) => type === run.state_type) ?? true) &&
-          (state?.name?.any_?.includes(run.state_name ?? '') ?? true)
-        return ok(page(this.runs.filter((run) => fits(run)).toReversed(), given))
+        return ok(page(this.#matching(given).toReversed(), given))
+      },
+    ],
+    [
+      /^POST \/flow_runs\/count$/,
+      ({ body }) => ok(this.#matching(read(query.flowRunsCount, body)).length),
+    ],
+    [
+      /^POST \/task_runs\/filter$/,
+      ({ body }) => {
+        const given = read(query.taskRunsQuery, body)
+        const ids = given.task_runs?.id?.any_
+        return ok(
+          page(
+            this.taskRuns.filter(({ id }) => ids?.includes(id) ?? true),
+            given,
+          ),
+        )
       },
     ],
     [/^GET \/flow_runs\/([^/]+)$/, ({ parts }) => ok(this.#run(parts[0]))],
@@ -396,6 +409,23 @@ export class MemoryApi {
       },
     ],
   ]
+
+  #matching({ flow_runs }: query.FlowRunsCount): FlowRun[] {
+    const {
+      state,
+      name,
+      expected_start_time: due,
+      next_scheduled_start_time: next,
+    } = flow_runs ?? {}
+    return this.runs.filter(
+      (run) =>
+        (name?.any_?.includes(run.name) ?? true) &&
+        (run.expected_start_time ?? '') <= (due?.before_ ?? '9') &&
+        (run.next_scheduled_start_time ?? '') <= (next?.before_ ?? '9') &&
+        (state?.type?.any_?.some((type) => type === run.state_type) ?? true) &&
+        (state?.name?.any_?.includes(run.state_name ?? '') ?? true),
+    )
+  }
 
   /** The rules that the command line meets: ended runs are not cancelled, unbegun ones are so at once. */
   #propose(run: FlowRun, state: StateCreate) {
