@@ -16,6 +16,8 @@ export async function deleteFlow(workspace: Workspace, id: string, now: Micros):
   const filters = { flows: { id: { any_: [id] } } }
   for (;;) {
     const page = { limit: PAGE, offset: 0 }
+    // Each page is read after the one before is gone.
+    // oxlint-disable-next-line no-await-in-loop
     const deployments = await listDeployments(workspace, filters, 'NAME_ASC', page, now)
     if (deployments.length === 0) {
       break

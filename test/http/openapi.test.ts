@@ -1,0 +1,268 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { sampleOf, type Schema } from '../support/sample-body.ts'
+import { aWorkspace, API_URL, fetchWorker } from '../support/workspace.ts'
+
+interface Operation {
+  operationId: string
+  security: object[]
+  parameters: { name: string; in: 'path' | 'query'; required: boolean }[]
+  requestBody?: { content: { 'application/json': { schema: Schema } } }
+  responses: Record<string, object>
+}
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema> }
+}
+
+const document: Document = await (await fetchWorker(`${API_URL}/openapi.json`)).json()
+const components = document.components.schemas
+const routes = Object.entries(document.paths).flatMap(([path, operations]) =>
+  Object.entries(operations).map(([method, operation]) => ({
+    name: `${method.toUpperCase()} ${path}`,
+    method,
+    path,
+    operation,
+    body: operation.requestBody?.content['application/json'].schema,
+  })),
+)
+type Route = (typeof routes)[number]
+const closed = routes.filter((route) => route.operation.security.length > 0)
+const withBody = routes.flatMap((route) =>
+  route.body === undefined ? [] : [{ ...route, body: route.body }],
+)
+
+async function send(
+  route: Route,
+  options: { key?: string; path?: string; body?: unknown },
+): Promise<Response> {
+  return await fetchWorker(API_URL + (options.path ?? route.path.replaceAll(/\{\w+\}/g, 'x')), {
+    method: route.method.toUpperCase(),
+    headers: options.key === undefined ? {} : { Authorization: `Bearer ${options.key}` },
+    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+  })
+}
+
+describe('the document', () => {
+  test('is OpenAPI 3.1 in which every reference leads to a component', () => {
+    expect(document.openapi).toBe('3.1.0')
+    const references = JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)
+    for (const [, reference] of references) {
+      expect(reference).toMatch(/^#\/components\/schemas\//)
+      expect(components).toHaveProperty(reference?.split('/').at(-1) ?? '')
+    }
+    expect(Object.keys(components).filter((name) => name.startsWith('__'))).toEqual([])
+  })
+
+  test('names every operation once and every parameter of its path', () => {
+    const ids = routes.map((route) => route.operation.operationId)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const { path, operation } of routes) {
+      expect(
+        operation.parameters
+          .filter((parameter) => parameter.in === 'path')
+          .map((parameter) => parameter.name),
+      ).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name))
+    }
+  })
+
+  test('is read by people without a word from elsewhere', async () => {
+    const response = await fetchWorker(`${API_URL}/docs`)
+    expect(response.headers.get('Content-Security-Policy')).toContain("default-src 'self'")
+    const sources = (await response.text()).match(/(src|href)="[^"]*"/g)
+    expect(sources).toEqual(['src="/reference/scalar.js"'])
+  })
+})
+
+test('what is open is a short list', () => {
+  expect(
+    routes.filter((route) => route.operation.security.length === 0).map((route) => route.name),
+  ).toEqual([
+    'GET /health',
+    'GET /ready',
+    'GET /csrf-token',
+    'GET /admin/version',
+    'GET /version',
+    'GET /hello',
+    'GET /feed',
+  ])
+})
+
+test.for(closed)('$name answers 401 without a key', async (route) => {
+  const response = await send(route, {})
+  expect(response.status).toBe(401)
+  expect(await response.json()).toEqual({ exception_message: 'Unauthorized' })
+})
+
+/** Bodies whose keys are the user's own. */
+const OPEN_BODIES = new Set(['PATCH /flow_runs/{id}/labels'])
+
+describe('an unknown field', () => {
+  let key = ''
+  beforeAll(async () => {
+    ;({ key } = await aWorkspace())
+  })
+
+  test.for(withBody.filter((route) => !OPEN_BODIES.has(route.name)))(
+    'is refused by $name',
+    async (route) => {
+      const sample = sampleOf(route.body, components, {
+        resource: { 'prefect.resource.id': 'x' },
+      })
+      const body = Array.isArray(sample)
+        ? [{ ...(sample[0] as object), not_a_field: 1 }]
+        : { ...(sample as object), not_a_field: 1 }
+      const response = await send(route, {
+        key,
+        path: route.path
+          .replaceAll(/\{(\w*id)\}/g, crypto.randomUUID())
+          .replaceAll(/\{\w+\}/g, 'x'),
+        body,
+      })
+      const answer: { exception_detail: { loc: string[] }[] } = await response.json()
+      expect({ status: response.status, answer }).toMatchObject({
+        status: 422,
+        answer: {
+          exception_message: 'Invalid request received.',
+          exception_detail: [{ msg: 'Extra inputs are not permitted', type: 'extra_forbidden' }],
+        },
+      })
+      expect(answer.exception_detail[0]?.loc.at(-1)).toBe('not_a_field')
+    },
+  )
+})
+
+/** The route's path with the values put in, and its body with them where it names things. */
+function request(route: Route, values: Record<string, string>): { path: string; body?: unknown } {
+  const parts = route.path.split('/')
+  const path = parts
+    .map((part, index) => {
+      const kind = parts
+        .slice(1, index + 1)
+        .join('/')
+        .replaceAll(/[{}]/g, '')
+      return part.startsWith('{') ? (values[kind] ?? `no value for ${kind}`) : part
+    })
+    .join('/')
+  const query = route.operation.parameters
+    .filter((parameter) => parameter.in === 'query' && parameter.required)
+    .map(({ name }) => `${name}=${values[name] ?? `no value for ${name}`}`)
+  return {
+    path: query.length === 0 ? path : `${path}?${query.join('&')}`,
+    ...(route.body === undefined ? {} : { body: sampleOf(route.body, components, values) }),
+  }
+}
+
+/** Lists of what is not there are empty; a body that names what is not there is refused as Prefect refuses it. */
+const OTHERWISE: Record<string, number> = {
+  'POST /deployments/': 409,
+  'GET /flow_run_states/': 200,
+  'GET /task_run_states/': 200,
+  'GET /flow_runs/{id}/logs/download': 200,
+  // It is no WebSocket that asks here.
+  'GET /work_pools/{name}/doorbell': 400,
+}
+
+describe('what belongs to another workspace', () => {
+  /** Of each kind of thing one that another workspace has, and one that never was. */
+  let foreign: Record<string, string> = {}
+  let nowhere: Record<string, string> = {}
+  let key = ''
+  let before: unknown
+  let readAll: () => Promise<unknown>
+
+  beforeAll(async () => {
+    ;({ key } = await aWorkspace())
+    const { client } = await aWorkspace()
+    const flow = await client.createFlow({ name: 'foreign-flow' })
+    const pool = await client.createWorkPool({ name: 'foreign-pool', type: 'process' })
+    const queue = await client.createWorkQueue(pool.name, { name: 'foreign-queue' })
+    await client.workerHeartbeat(pool.name, { name: 'foreign-worker' })
+    const deployment = await client.createDeployment({
+      name: 'foreign-deployment',
+      flow_id: flow.id,
+      work_pool_name: pool.name,
+      schedules: [{ schedule: { cron: '0 0 1 1 *', timezone: 'UTC' }, active: false }],
+    })
+    const flowRun = await client.createFlowRunFromDeployment(deployment.id)
+    const taskRun = await client.createTaskRun({
+      flow_run_id: flowRun.id,
+      task_key: 'task',
+      dynamic_key: '0',
+    })
+    foreign = {
+      'flows/id': flow.id,
+      flow_id: flow.id,
+      'flows/name/name': flow.name,
+      'deployments/name/flow_name': flow.name,
+      'deployments/name/flow_name/deployment_name': deployment.name,
+      'deployments/id': deployment.id,
+      'deployments/id/schedules/schedule_id': deployment.schedules[0]?.id ?? '',
+      'work_pools/name': pool.name,
+      'work_pools/work_pool_name': pool.name,
+      'work_pools/work_pool_name/queues/name': queue.name,
+      'work_pools/work_pool_name/workers/name': 'foreign-worker',
+      'work_queues/id': queue.id,
+      'work_queues/name/name': queue.name,
+      'flow_runs/id': flowRun.id,
+      flow_run_id: flowRun.id,
+      'flow_run_states/id': flowRun.state_id ?? '',
+      'task_runs/id': taskRun.id,
+      task_run_id: taskRun.id,
+      'task_run_states/id': taskRun.state_id ?? '',
+    }
+    const others = new Map(
+      Object.values(foreign).map((value) => [
+        value,
+        value.startsWith('foreign') ? value.replace('foreign', 'nowhere') : crypto.randomUUID(),
+      ]),
+    )
+    nowhere = Object.fromEntries(
+      Object.entries(foreign).map(([kind, value]) => [kind, others.get(value) ?? '']),
+    )
+    const own = { agent_id: crypto.randomUUID(), version: '0' }
+    Object.assign(foreign, own)
+    Object.assign(nowhere, own)
+    readAll = async () => {
+      const things = await Promise.all([
+        client.readFlow(flow.id),
+        client.readDeployment(deployment.id),
+        client.readWorkPool(pool.name),
+        client.readWorkQueue(pool.name, queue.name),
+        client.readFlowRun(flowRun.id),
+        client.readTaskRun(taskRun.id),
+        client.filterWorkers(pool.name),
+        client.readFlowRunStates(flowRun.id),
+      ])
+      // Estimates grow with time.
+      return JSON.parse(JSON.stringify(things).replaceAll(/"estimated_\w+":[^,}]*/g, '"":0'))
+    }
+    before = await readAll()
+  })
+
+  const naming = closed.filter(
+    (route) =>
+      route.operation.parameters.length > 0 || /\/(flow_runs|deployments)\/$/.test(route.path),
+  )
+
+  test.for(naming)('is to $name as if it had never been', async (route) => {
+    const answers = await Promise.all(
+      [foreign, nowhere].map(async (values) => {
+        const { path, body } = request(route, values)
+        expect(path).not.toContain('no value')
+        const response = await send(route, { key, path, body })
+        const text = await response.text()
+        return {
+          status: response.status,
+          body: Object.values(values).reduce((rest, value) => rest.replaceAll(value, '?'), text),
+        }
+      }),
+    )
+    expect(answers[0]).toEqual(answers[1])
+    expect(answers[0]?.status).toBe(OTHERWISE[route.name] ?? 404)
+  })
+
+  test('is as it was', async () => {
+    expect(await readAll()).toEqual(before)
+  })
+})

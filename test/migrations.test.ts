@@ -1,0 +1,70 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { generateSQLiteDrizzleJson, generateSQLiteMigration } from 'drizzle-kit/api'
+import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { expect, test } from 'vitest'
+import * as access from '#storage/schema/access.ts'
+import * as config from '#storage/schema/config.ts'
+import * as runs from '#storage/schema/runs.ts'
+
+const folder = join(import.meta.dirname, '../migrations')
+const schema: Record<string, unknown> = { ...access, ...config, ...runs }
+const tables = Object.values(schema).filter((table) => table instanceof SQLiteTable)
+
+async function migrated(): Promise<DatabaseSync> {
+  const database = new DatabaseSync(':memory:')
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).toSorted()
+  for (const sql of await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))) {
+    database.exec(sql)
+  }
+  return database
+}
+
+test('drizzle-kit has nothing to add to the migrations', async () => {
+  const snapshots = (await readdir(join(folder, 'meta')))
+    .filter((name) => name.endsWith('_snapshot.json'))
+    .toSorted()
+  const last = JSON.parse(await readFile(join(folder, 'meta', snapshots.at(-1) ?? ''), 'utf8'))
+  expect(
+    await generateSQLiteMigration(last, await generateSQLiteDrizzleJson(schema, last.id)),
+  ).toEqual([])
+})
+
+test.for(tables.map((table) => ({ name: getTableConfig(table).name, table })))(
+  'the migrations make $name as the schema has it',
+  async ({ name, table }) => {
+    const database = await migrated()
+    const { columns, primaryKeys, indexes } = getTableConfig(table)
+    const keys = new Set(primaryKeys.flatMap((key) => key.columns.map((column) => column.name)))
+    expect(
+      database
+        .prepare(
+          `SELECT name, upper(type) AS type, "notnull", pk > 0 AS key FROM pragma_table_info(?)`,
+        )
+        .all(name),
+    ).toEqual(
+      columns.map((column) => ({
+        name: column.name,
+        type: column.getSQLType().toUpperCase(),
+        notnull: column.notNull ? 1 : 0,
+        key: column.primary || keys.has(column.name) ? 1 : 0,
+      })),
+    )
+    const made = database
+      .prepare("SELECT name FROM pragma_index_list(?) WHERE origin = 'c' ORDER BY name")
+      .all(name)
+    expect(made.map((index) => index['name'])).toEqual(
+      indexes.map((index) => index.config.name).toSorted(),
+    )
+  },
+)
+
+test.for(['flow_run', 'task_run', 'idempotency_key', 'home', 'api_key'])(
+  '%s has no row id, which would be one more row to write',
+  async (name) => {
+    const database = await migrated()
+    const row = database.prepare('SELECT sql FROM sqlite_master WHERE name = ?').get(name)
+    expect(row?.['sql']).toMatch(/WITHOUT ROWID$/)
+  },
+)
