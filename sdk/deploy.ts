@@ -57,7 +57,10 @@ export interface DeployTarget {
 }
 
 /** Creates or updates a deployment for a work pool. */
-export function deploy(target: DeployTarget, options: DeployOptions<unknown>): Promise<Deployment> {
+export async function deploy(
+  target: DeployTarget,
+  options: DeployOptions<unknown>,
+): Promise<Deployment> {
   const client = options.client ?? configuredClient(`deploying flow '${target.flowName}'`)
   return applyDeployment(client, target, options, {
     entrypoint: options.entrypoint ?? entrypointOf(target),
@@ -148,7 +151,7 @@ function entrypointOf({ flowName, definedAt }: DeployTarget): string {
   const exportName =
     definedAt === undefined
       ? undefined
-      : findExportName(readFileSync(definedAt.file, 'utf8'), definedAt.line)
+      : findExportName(readFileSync(definedAt.file, 'utf8'), flowName, definedAt.line)
   if (definedAt === undefined || exportName === undefined) {
     throw new Error(
       `flow '${flowName}' should be exported by name where it is defined (export const name = flow(...)), ` +

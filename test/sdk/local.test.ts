@@ -48,7 +48,7 @@ describe('flow without an API', () => {
   })
 
   test('refuses parameters with the field named, and does not run', async () => {
-    const body = vi.fn()
+    const body = vi.fn<() => void>()
     const strict = flow({ name: 'strict', parameters: z.object({ n: z.int() }) }, body)
     await expect(strict({ n: 'x' as unknown as number })).rejects.toThrow(ParameterError)
     await expect(strict({ n: 1.5 })).rejects.toThrow(/flow 'strict' are not valid: n: /)
@@ -151,12 +151,13 @@ describe('flow without an API', () => {
   })
 })
 
+async function deep(): Promise<unknown> {
+  await sleep(0.001)
+  return runContext().parameters
+}
+
 describe('context', () => {
   test('is there however deep, and not outside', async () => {
-    const deep = async () => {
-      await sleep(0.001)
-      return runContext().parameters
-    }
     const holds = flow({ name: 'holds' }, () => deep())
     expect(await holds({ a: 1 })).toEqual({ a: 1 })
     expect(() => runContext()).toThrow('runContext() is for code that runs in a flow or task')
@@ -234,7 +235,7 @@ describe('task', () => {
     const fails = task({ name: 'fails' }, (): number => {
       throw new Error('no')
     })
-    const body = vi.fn((n: number) => n)
+    const body = vi.fn<(n: number) => number>()
     const next = task({ name: 'next' }, body)
     const chain = flow({ name: 'chain' }, async () => {
       const future = next.submit(fails.submit())
@@ -254,7 +255,7 @@ describe('task', () => {
     })
     const ordered = flow({ name: 'ordered' }, () => {
       const first = step.submit({ name: 'first', ms: 30 })
-      step.submit({ name: 'second', ms: 0 }, { waitFor: [first] })
+      void step.submit({ name: 'second', ms: 0 }, { waitFor: [first] })
     })
     await ordered()
     expect(order).toEqual(['first', 'second'])
@@ -267,12 +268,12 @@ describe('task', () => {
       ended.push(name)
     })
     const forgets = flow({ name: 'forgets' }, () => {
-      slow.submit('a')
+      void slow.submit('a')
       return 1
     })
     expect(await forgets()).toBe(1)
     const fails = flow({ name: 'fails', taskConcurrency: 1 }, async () => {
-      slow.submit('b')
+      void slow.submit('b')
       const never = slow.submit('c')
       await sleep(0.01)
       void never.wait().then((state) => ended.push(state.type))

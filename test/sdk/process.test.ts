@@ -74,7 +74,7 @@ describe('a run that the agent started', () => {
   })
 
   test.each([
-    ['nowhere', /names? a flow that .+ exports; its flows are: works, failsTwice/],
+    ['nowhere', /should name a flow that .+ exports; its flows are: .*works/],
     ['notAFlow', /should name a flow/],
   ])('fails with the reason when its flow is not found (%s)', async (exportName, message) => {
     const run = api.addFlowRun()
@@ -216,6 +216,12 @@ describe('an outage of the API', () => {
   })
 })
 
+async function timeOf(script: string): Promise<number> {
+  const start = performance.now()
+  await startChild(script, {}).ended
+  return performance.now() - start
+}
+
 describe('called from a script', () => {
   test('SIGINT cancels the run and ends the process as it would have ended without it', async () => {
     const script = new URL('./flows/waits-called.ts', import.meta.url).pathname
@@ -237,15 +243,10 @@ describe('called from a script', () => {
   })
 
   test('needs no more than 250 ms more than node itself', async () => {
-    const time = async (script: string) => {
-      const start = performance.now()
-      await startChild(script, {}).ended
-      return performance.now() - start
-    }
     const local = new URL('./flows/local-bare.ts', import.meta.url).pathname
     const empty = new URL('./flows/empty.ts', import.meta.url).pathname
-    await time(local)
-    const times = [await time(local), await time(local), await time(local)]
-    expect(Math.min(...times) - (await time(empty))).toBeLessThan(250)
+    await timeOf(local)
+    const times = [await timeOf(local), await timeOf(local), await timeOf(local)]
+    expect(Math.min(...times) - (await timeOf(empty))).toBeLessThan(250)
   })
 })

@@ -10,14 +10,14 @@ export const FLOWS = new URL('./flows/flows.ts', import.meta.url).pathname
 
 export interface Ended {
   code: number | null
-  signal: NodeJS.Signals | null
+  signal: string | null
   stdout: string
   stderr: string
 }
 
 /** A real process; `ended` says how it ended. */
 export interface Child {
-  kill: (signal: NodeJS.Signals) => void
+  kill: (signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL') => void
   ended: Promise<Ended>
 }
 

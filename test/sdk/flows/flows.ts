@@ -78,6 +78,7 @@ export const logsMuch = flow({ name: 'a flow' }, async (_, { logger }) => {
   for (let line = 0; line < 5000; line += 1) {
     logger.info('line %d %s', line, 'x'.repeat(50))
     if (line % 500 === 0) {
+      // oxlint-disable-next-line no-await-in-loop -- lets batches go out meanwhile
       await delay(1)
     }
   }
