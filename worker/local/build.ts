@@ -12,6 +12,7 @@ await Promise.all([
   run('vite', ['build', '--logLevel', 'warn'], join(root, 'web')),
 ])
 await offerAgent()
+await offerReference()
 await run('wrangler', ['deploy', '--dry-run', '--outdir', 'dist/worker'])
 await describeWorker()
 
@@ -26,6 +27,14 @@ async function offerAgent(): Promise<void> {
     .update(await readFile(file))
     .digest('hex')
   await writeFile(join(target, 'headgate.js.sha256'), `${hash}  headgate.js\n`)
+}
+
+/** What `/api/docs` is read with: served from here, so that the page asks nobody else for anything. */
+async function offerReference(): Promise<void> {
+  const target = join(root, 'web/build/reference')
+  await mkdir(target, { recursive: true })
+  const program = 'node_modules/@scalar/api-reference/dist/browser/standalone.js'
+  await cp(join(root, program), join(target, 'scalar.js'))
 }
 
 /** wrangler.toml, read once: a start need not wait for wrangler. */
