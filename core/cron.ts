@@ -175,10 +175,11 @@ function rangeValues(field: Field, low: number, high: number, step: number): num
   if (low === high) {
     return steps(field.min, field.max, step)
   }
-  // `fri-mon` goes around: the step goes on where the range began anew.
+  // `fri-mon` goes around. Where the step leaps over the end, croniter begins anew one later than one would count.
   const first = steps(low, field.max, step)
-  const skipped = field.max - (first.at(-1) ?? field.max)
-  return [...first, ...steps(field.min + Math.max(step - skipped - 1, 0), high, step)]
+  const rest = field.max - (first.at(-1) ?? field.max)
+  const skipped = step > rest + 1 ? step - rest : 0
+  return [...first, ...steps(field.min + skipped, high, step)]
 }
 
 function parseValue(field: Field, text: string, fieldCount: number): number {

@@ -11,7 +11,7 @@ export type { SchemaOptions } from './json-schema-prepare.ts'
 const MAX_VALUE_DEPTH = 100
 
 /** Subschemas looked at before a validation is given up, so that references that double can't stall it: well under a second. */
-const MAX_STEPS = 500_000
+const MAX_STEPS = 300_000
 
 /** `uniqueItems` compares every pair; longer lists are refused where a schema asks for it. */
 const MAX_UNIQUE_ITEMS = 2_000

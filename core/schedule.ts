@@ -1,6 +1,8 @@
 import { cronDates } from './cron-dates.ts'
 import { CronError, parseCron } from './cron.ts'
 import { intervalDates } from './interval.ts'
+import { rruleDates } from './rrule-dates.ts'
+import { parseRRule, RRuleError } from './rrule.ts'
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from './time.ts'
 import type { Schedule } from './wire/schedule.ts'
 import { isTimeZone } from './zone.ts'
@@ -30,22 +32,20 @@ export function nextDates(
   }
   const limit = Math.min(options.limit, MAX_DATES)
   const until = options.until ?? Infinity
-  const dates: Micros[] = []
-  if (limit <= 0) {
-    return dates
-  }
-  for (const date of datesOf(schedule, options.after)) {
-    if (date > until) {
-      break
-    }
-    if (date !== dates.at(-1)) {
-      dates.push(date)
-    }
-    if (dates.length >= limit) {
-      break
+  // A set, since two wall times can be one time where clocks change; there they may also come out of order.
+  const dates = new Set<Micros>()
+  if (limit > 0) {
+    for (const date of datesOf(schedule, options.after)) {
+      if (date > until) {
+        break
+      }
+      dates.add(date)
+      if (dates.size >= limit) {
+        break
+      }
     }
   }
-  return dates
+  return [...dates].toSorted((a, b) => a - b)
 }
 
 function datesOf(schedule: Schedule, after: Micros): Iterable<Micros> {
@@ -58,7 +58,7 @@ function datesOf(schedule: Schedule, after: Micros): Iterable<Micros> {
   if ('cron' in schedule) {
     return cronDates(parseCron(schedule.cron), zone, schedule.day_or ?? true, after)
   }
-  return []
+  return rruleDates(parseRRule(schedule.rrule), zone, after)
 }
 
 /** Says whether a schedule is right: its cron expression, rule and time zone. */
@@ -77,7 +77,8 @@ export function parseSchedule(schedule: Schedule): ScheduleCheck {
       parseCron(schedule.cron),
     )
   }
-  return { ok: true }
+  const shown = schedule.rrule.length > 40 ? `${schedule.rrule.slice(0, 40)}...` : schedule.rrule
+  return attempt('rrule', `Invalid RRule string "${shown}"`, () => parseRRule(schedule.rrule))
 }
 
 function attempt(field: 'cron' | 'rrule', intro: string, parse: () => unknown): ScheduleCheck {
@@ -85,7 +86,7 @@ function attempt(field: 'cron' | 'rrule', intro: string, parse: () => unknown): 
     parse()
     return { ok: true }
   } catch (error) {
-    if (error instanceof CronError) {
+    if (error instanceof CronError || error instanceof RRuleError) {
       return { ok: false, field, error: `${intro} (${error.message})` }
     }
     throw error

@@ -40,17 +40,22 @@ export function toWall(zone: string, time: Micros): Wall {
 }
 
 /**
- * The time at which the zone's clocks show this. What they show twice is the first time; what they skip is moved
- * forward by what is skipped (02:30 becomes 03:30).
+ * The time at which the zone's clocks show this. What they show twice is the first time; what they skip is moved by what
+ * is skipped, `forward` (02:30 becomes 03:30) or `back` (01:30).
  */
-export function fromWall(zone: string, wall: Wall): Micros {
+export function fromWall(
+  zone: string,
+  wall: Wall,
+  skipped: 'forward' | 'back' = 'forward',
+): Micros {
   const before = offsetAt(zone, wall - MICROS_PER_DAY)
   const after = offsetAt(zone, wall + MICROS_PER_DAY)
   const early = wall - before
+  if (before === after || offsetAt(zone, early) === before) {
+    return early
+  }
   const late = wall - after
-  const isLate =
-    before !== after && offsetAt(zone, early) !== before && offsetAt(zone, late) === after
-  return isLate ? late : early
+  return skipped === 'back' || offsetAt(zone, late) === after ? late : early
 }
 
 /** Microseconds by which the zone's clocks are ahead of UTC at a time. */
