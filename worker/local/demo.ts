@@ -138,7 +138,7 @@ class Stage {
   command(args: string[]): void {
     const { status } = spawnSync(process.execPath, [headgate, ...args], {
       cwd: join(root, 'examples'),
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', 'inherit', 'inherit'],
       env: this.#environment,
     })
     if (status !== 0) {
