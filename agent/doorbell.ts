@@ -14,6 +14,8 @@ export interface DoorbellOptions {
   /** Something concerns a run that this agent holds. */
   onRenew: () => void
   signal: AbortSignal
+  /** Milliseconds between pings. Default: 20 s. */
+  pingMs?: number
 }
 
 /** Proxies end connections that are silent for a minute. */
@@ -124,7 +126,7 @@ export class Doorbell {
           unanswered += 1
           socket.send('ping')
         }
-      }, PING_MS)
+      }, this.#options.pingMs ?? PING_MS)
       const connecting = setTimeout(end, CONNECT_TIMEOUT_MS)
       signal.addEventListener('abort', end, { once: true })
       socket.addEventListener('open', () => {

@@ -89,7 +89,7 @@ function commandWords(command: unknown): string[] {
 function isPython(entrypoint: string | null | undefined): boolean {
   return (
     typeof entrypoint === 'string' &&
-    (/\.py(:[^:]*)?$/.test(entrypoint) || /^\w+(\.\w+)*:?\w+$/.test(entrypoint)) &&
+    (/\.py(:[^:]*)?$/.test(entrypoint) || /^\w+(\.\w+)+$/.test(entrypoint)) &&
     !/\.[cm]?[jt]s(:[^:]*)?$/.test(entrypoint)
   )
 }

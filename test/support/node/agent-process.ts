@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { FakeControlPlane } from './fake-control-plane.ts'
 import { until } from './until.ts'
 
@@ -25,12 +26,12 @@ export class AgentProcess {
   /** All that it has said. */
   said = ''
   readonly #child: ChildProcess
-  readonly #exited: Promise<[number | null, NodeJS.Signals | null]>
+  readonly #exited: Promise<unknown[]>
 
   private constructor(home: string, child: ChildProcess) {
     this.home = home
     this.#child = child
-    this.#exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+    this.#exited = once(child, 'exit')
     child.stderr?.on('data', (chunk: Buffer) => {
       this.said += chunk.toString()
     })
@@ -53,14 +54,14 @@ export class AgentProcess {
     return this.#child.pid ?? 0
   }
 
-  signal(signal: NodeJS.Signals): void {
+  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void {
     this.#child.kill(signal)
   }
 
   /** Its exit code; null where a signal has ended it. */
   async exit(): Promise<number | null> {
-    const [code] = await this.#exited
-    return code
+    await this.#exited
+    return this.#child.exitCode
   }
 
   /** Kills it as a crash of the host's memory would. */
@@ -71,11 +72,11 @@ export class AgentProcess {
 
   /** Ends it and everything that it has started, whatever state the test has left it in. */
   async dispose(): Promise<void> {
-    for (let step = 0; step < 3 && this.#child.exitCode === null; step += 1) {
+    const hasEnded = () => this.#child.exitCode !== null || this.#child.signalCode !== null
+    while (!hasEnded()) {
       this.signal('SIGTERM')
-    }
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      await this.exit()
+      // Signals that come at once are one.
+      await Promise.race([this.#exited, wait(100)])
     }
   }
 

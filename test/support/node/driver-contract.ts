@@ -18,6 +18,12 @@ export interface ContractOptions {
   isAlive: (mark: string) => Promise<boolean>
 }
 
+const output = (given: RunOrder) => readFile(join(given.folder.path, 'output.log'), 'utf8')
+
+const hasSaid = async (given: RunOrder, word: string) => {
+  await until(`the run says ${word}`, async () => (await output(given)).includes(word))
+}
+
 /** What every driver does, whatever its infrastructure: called by each driver's test on the real thing. */
 export function driverContract({ driver, toJob, isAlive }: ContractOptions): void {
   const begun: Infrastructure[] = []
@@ -40,11 +46,6 @@ export function driverContract({ driver, toJob, isAlive }: ContractOptions): voi
     const infrastructure = await driver.start(given, new AbortController().signal)
     begun.push(infrastructure)
     return infrastructure
-  }
-
-  const output = (given: RunOrder) => readFile(join(given.folder.path, 'output.log'), 'utf8')
-  const hasSaid = async (given: RunOrder, word: string) => {
-    await until(`the run says ${word}`, async () => (await output(given)).includes(word))
   }
 
   describe(`the ${driver.type} driver`, () => {

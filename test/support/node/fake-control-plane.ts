@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import {
@@ -53,8 +53,12 @@ export class FakeControlPlane {
   readonly logs: LogCreate[] = []
   readonly doorbells: { url: URL; authorization: string | undefined; socket: DoorbellSocket }[] = []
   pings = 0
+  /** How many times a doorbell was opened. */
+  connections = 0
+  /** False: pings are not answered, as over a dead connection. */
+  answersPings = true
   #version = 1
-  #server: Server | undefined
+  #close = () => Promise.resolve()
   #port = 0
   #changed = new Set<() => void>()
 
@@ -73,7 +77,11 @@ export class FakeControlPlane {
         server.listen(port, '127.0.0.1', () => resolve(true))
       })
       if (listening) {
-        this.#server = server
+        this.#close = () =>
+          new Promise((resolve) => {
+            server.close(() => resolve())
+            server.closeAllConnections()
+          })
         this.#port = port
         return
       }
@@ -82,13 +90,10 @@ export class FakeControlPlane {
 
   /** Goes down as a killed server does; what it knows stays. */
   async stop(): Promise<void> {
-    const server = this.#server
-    this.#server = undefined
     for (const { socket } of this.doorbells) {
       socket.cut()
     }
-    server?.closeAllConnections()
-    await new Promise((resolve) => server?.close(resolve) ?? resolve(undefined))
+    await this.#close()
   }
 
   /** Makes a run claimable and rings. */
@@ -152,12 +157,15 @@ export class FakeControlPlane {
     const socket = new DoorbellSocket(request, stream, (text) => {
       if (text === 'ping') {
         this.pings += 1
-        socket.send('pong')
+        if (this.answersPings) {
+          socket.send('pong')
+        }
       }
     })
     const url = new URL(request.url ?? '', this.url)
     const entry = { url, authorization: request.headers.authorization, socket }
     this.doorbells.push(entry)
+    this.connections += 1
     socket.onClose(() => this.doorbells.splice(this.doorbells.indexOf(entry), 1))
     if (Number(url.searchParams.get('version')) < this.#version) {
       socket.send(JSON.stringify({ type: 'work', version: this.#version }))
@@ -179,7 +187,7 @@ export class FakeControlPlane {
     }
     const { status, body } = await this.#answer(request.method ?? '', path, text)
     if (trouble === 'cut after') {
-      request.destroy()
+      response.destroy()
       return
     }
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
@@ -187,7 +195,7 @@ export class FakeControlPlane {
 
   async #answer(method: string, path: string, text: string) {
     const body: unknown = text === '' ? undefined : JSON.parse(text)
-    const verb = path.split('/').at(-1)
+    const verb = path.split('/').at(-1) ?? ''
     if (path.startsWith('/work_pools/') && !this.poolExists) {
       return { status: 404, body: { detail: 'Work pool not found.' } }
     }

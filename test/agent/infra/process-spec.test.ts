@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import { RefusedRun } from '../../../agent/infra/driver.ts'
+import { type ProcessSpec, processSpec } from '../../../agent/infra/process-spec.ts'
+import { aClaimedRun, type ClaimedRunOverrides } from '../../support/node/a-claimed-run.ts'
+
+const HOST = {
+  PATH: '/bin',
+  HOME: '/home/agent',
+  LC_ALL: 'C.UTF-8',
+  HEADGATE_API_KEY: 'the agent its own',
+  PREFECT_API_KEY: 'the agent its own',
+  AWS_SECRET_ACCESS_KEY: 'the host its own',
+}
+
+function specOf(given: ClaimedRunOverrides): ProcessSpec {
+  return processSpec({
+    claimed: aClaimedRun(given),
+    folderPath: '/runs/one',
+    apiUrl: 'http://api/api',
+    headgateScript: '/opt/headgate.js',
+    nodePath: '/opt/node',
+    hostEnv: HOST,
+  })
+}
+
+describe('the command', () => {
+  const execute = ['/opt/node', '/opt/headgate.js', 'flow-run', 'execute']
+  test.each([
+    ['flows/hello.ts:hello', execute],
+    ['hello.mts', execute],
+    ['./a b/hello.js:default', execute],
+    ['hello.mjs:x', execute],
+    ['flows/hello.py:hello', ['python', '-m', 'prefect.engine']],
+    ['package.module.hello', ['python', '-m', 'prefect.engine']],
+  ])('for the entrypoint %s', (entrypoint, command) => {
+    expect(specOf({ deployment: { entrypoint } }).command).toEqual(command)
+  })
+
+  test('of the job configuration wins; no shell reads it', () => {
+    const job_configuration = { command: `node -e "console.log('a b')" $HOME` }
+    const deployment = { entrypoint: 'a.ts:b' }
+    expect(specOf({ job_configuration, deployment }).command).toEqual([
+      'node',
+      '-e',
+      "console.log('a b')",
+      '$HOME',
+    ])
+  })
+
+  test.each<[string, ClaimedRunOverrides]>([
+    ['no entrypoint', {}],
+    ['no entrypoint', { deployment: null }],
+    ['no entrypoint', { job_configuration: { command: '  ' } }],
+    ["'flow.rb:main' is neither", { deployment: { entrypoint: 'flow.rb:main' } }],
+    ['cannot be read', { job_configuration: { command: 'echo "' } }],
+    ['must be a string', { job_configuration: { command: { a: 1 } } }],
+    ['absolute path', { job_configuration: { command: 'a', working_dir: 'here' } }],
+    ["'env' must be an object", { job_configuration: { command: 'a', env: ['A=1'] } }],
+    ["'A' is {}", { job_configuration: { command: 'a', env: { A: {} } } }],
+    ["'A=B', which", { job_configuration: { command: 'a', env: { 'A=B': '1' } } }],
+  ])('is refused with words: %s', (words, given) => {
+    expect(() => specOf(given)).toThrow(RefusedRun)
+    expect(() => specOf(given)).toThrow(words)
+  })
+})
+
+describe('the environment', () => {
+  test('has the base of the host, the variables of the job and those of the run, and nothing else', () => {
+    const env = { GREETING: 'hi', COUNT: 3, LC_ALL: null, HEADGATE_API_KEY: 'not this' }
+    const claimed = { id: '01890000-0000-7000-8000-000000000001', run_token: 'hgr_1' }
+    const job_configuration = { command: 'a', env }
+    expect(specOf({ ...claimed, job_configuration }).env).toEqual({
+      PATH: '/bin',
+      HOME: '/home/agent',
+      PYTHONUNBUFFERED: '1',
+      GREETING: 'hi',
+      COUNT: '3',
+      HEADGATE_API_URL: 'http://api/api',
+      HEADGATE_API_KEY: 'hgr_1',
+      HEADGATE_FLOW_RUN_ID: claimed.id,
+      HEADGATE_RUN_CONTEXT: '/runs/one/context.json',
+      PREFECT_API_URL: 'http://api/api',
+      PREFECT_API_KEY: 'hgr_1',
+      PREFECT_API_AUTH_STRING: 'hgr_1',
+      PREFECT__FLOW_RUN_ID: claimed.id,
+    })
+  })
+})
+
+describe('the working directory and the pull steps', () => {
+  const steps = [{ 'prefect.deployments.steps.set_working_directory': { directory: '/code' } }]
+  const entrypoint = 'a.ts:b'
+
+  test('a temporary folder where nothing is said', () => {
+    expect(specOf({ deployment: { entrypoint } }).workingDirectory).toBeUndefined()
+  })
+
+  test('the one of the job, else the path of the deployment when there are no pull steps', () => {
+    const deployment = { entrypoint, path: '/deployed' }
+    expect(specOf({ deployment }).workingDirectory).toBe('/deployed')
+    const job_configuration = { working_dir: '/job' }
+    expect(specOf({ deployment, job_configuration }).workingDirectory).toBe('/job')
+    expect(specOf({ deployment: { ...deployment, pull_steps: steps } })).toMatchObject({
+      workingDirectory: undefined,
+      pullSteps: steps,
+    })
+  })
+
+  test('pull steps of a Python flow are left to the engine of Prefect', () => {
+    const deployment = { entrypoint: 'a.py:b', pull_steps: steps }
+    expect(specOf({ deployment }).pullSteps).toEqual([])
+  })
+})
