@@ -6,7 +6,8 @@ process.exitCode = await main(process.argv.slice(2))
 /** Each branch loads only what it needs: starting a run must not wait for the command line's libraries. */
 async function main(words: string[]): Promise<number> {
   if (words[0] === 'flow-run' && words[1] === 'execute') {
-    return await executeFlowRun()
+    // What the flow's code has left open, timers and connections, must not keep the process.
+    process.exit(await executeFlowRun())
   }
   const { runCommandLine } = await import('./cli/program.ts')
   return await runCommandLine(words)

@@ -228,6 +228,16 @@ export class ApiBackend implements Backend {
     })
   }
 
+  async findCancelled(flowRunIds: string[]): Promise<string[]> {
+    const runs = await this.client.filterFlowRuns({
+      flow_runs: {
+        id: { any_: flowRunIds },
+        state: { type: { any_: ['CANCELLING', 'CANCELLED'] } },
+      },
+    })
+    return runs.map(({ id }) => id)
+  }
+
   async flush(timeoutMs: number): Promise<boolean> {
     const arrived = await Promise.all([this.#events.flush(timeoutMs), this.#logs.flush(timeoutMs)])
     return arrived.every(Boolean)

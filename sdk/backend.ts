@@ -56,6 +56,8 @@ export interface Backend {
     run: FlowRunRecord | undefined,
   ): void
   log: LogSink
+  /** Those of the runs that are cancelled or being cancelled. */
+  findCancelled(flowRunIds: string[]): Promise<string[]>
   /** Delivers logs and reports; says whether all arrived within the time. */
   flush(timeoutMs: number): Promise<boolean>
   /** Delivers what is still here, and then a last state, while the process exits and nothing asynchronous runs. */

@@ -1,4 +1,4 @@
-import { errorKind, withRetry } from '../core/retry.ts'
+import { backoffMs, errorKind } from '../core/retry.ts'
 import { sleep } from '../core/sleep.ts'
 
 /** A batch goes out when this many bytes wait; well under every server's limit for a request. */
@@ -9,6 +9,13 @@ const BATCH_ITEMS = 500
 
 /** What may wait in memory while the API can't be reached; beyond it the oldest items are given up. */
 const BUFFER_BYTES = 16 * 1024 * 1024
+
+/** How much is left when items are given up; so that it happens seldom, and much at a time. */
+const KEPT_SHARE = 0.9
+
+/** The longest wait between repetitions: while the run goes on, and while somebody waits for it. */
+const MAX_WAIT_MS = 10_000
+const MAX_WAIT_OF_FLUSH_MS = 500
 
 /** What was given up in one go. */
 export interface Lost<T> {
@@ -26,8 +33,8 @@ export interface BatchSenderOptions<T> {
   /** Says that the API refuses items for good. */
   onRefused: (error: unknown, items: number) => void
   bufferBytes?: number
-  /** The longest wait between repetitions in milliseconds. Default 10,000. */
-  maxWaitMs?: number
+  /** Milliseconds before the first repetition. Default 250. */
+  firstWaitMs?: number
 }
 
 interface Entry<T> {
@@ -48,6 +55,9 @@ export class BatchSender<T> {
   #lost: Lost<T> = { items: 0, bytes: 0, last: undefined }
   #timer: NodeJS.Timeout | undefined
   #drain: Promise<void> | undefined
+  /** Ends the wait before a repetition. */
+  #wake = new AbortController()
+  #flushes = 0
   /** Nobody takes these items any more: the key has ended. */
   #closed = false
 
@@ -64,7 +74,9 @@ export class BatchSender<T> {
     const bytes = Buffer.byteLength(JSON.stringify(item))
     this.#waiting.push({ item, bytes })
     this.#bytes += bytes
-    this.#giveUpOldest()
+    if (this.#bytes > this.#bufferBytes) {
+      this.#giveUpOldest()
+    }
     if (this.#bytes >= BATCH_BYTES) {
       this.#start()
     } else {
@@ -73,7 +85,7 @@ export class BatchSender<T> {
   }
 
   /**
-   * Sends all that waits.
+   * Sends all that waits, at once even if an outage has slowed the repetitions down.
    * @returns whether all of it arrived within the time
    */
   async flush(timeoutMs: number): Promise<boolean> {
@@ -81,10 +93,13 @@ export class BatchSender<T> {
       this.#start()
     }
     const giveUp = new AbortController()
+    this.#flushes += 1
+    this.#wake.abort()
     await Promise.race([
       this.#drain,
       sleep(timeoutMs, giveUp.signal).catch(() => 'the race is over'),
     ])
+    this.#flushes -= 1
     giveUp.abort()
     return this.pending().length === 0
   }
@@ -97,19 +112,16 @@ export class BatchSender<T> {
   }
 
   #giveUpOldest(): void {
-    if (this.#bytes <= this.#bufferBytes) {
-      return
-    }
-    let kept = 0
-    while (this.#bytes > this.#bufferBytes && kept < this.#waiting.length) {
-      const entry = this.#waiting[kept]
+    let count = 0
+    while (this.#bytes > this.#bufferBytes * KEPT_SHARE && count < this.#waiting.length) {
+      const entry = this.#waiting[count]
       this.#bytes -= entry?.bytes ?? 0
       this.#lost.bytes += entry?.bytes ?? 0
       this.#lost.items += 1
       this.#lost.last = entry?.item
-      kept += 1
+      count += 1
     }
-    this.#waiting.splice(0, kept)
+    this.#waiting.splice(0, count)
   }
 
   #start(): void {
@@ -146,17 +158,31 @@ export class BatchSender<T> {
   }
 
   async #deliver(batch: T[]): Promise<void> {
-    if (this.#closed || batch.length === 0) {
-      return
+    for (let attempt = 1; !this.#closed && batch.length > 0; attempt += 1) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- a repetition follows the try before it
+        await this.#options.send(batch)
+        return
+      } catch (error) {
+        if (errorKind(error) !== 'retry') {
+          // oxlint-disable-next-line no-await-in-loop -- the last thing that this loop does
+          await this.#takeRefusal(error, batch)
+          return
+        }
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await this.#waitBefore(attempt, error)
+      }
     }
-    try {
-      await withRetry(() => this.#options.send(batch), {
-        attempts: Infinity,
-        maxMs: this.#options.maxWaitMs ?? 10_000,
-      })
-    } catch (error) {
-      await this.#takeRefusal(error, batch)
-    }
+  }
+
+  async #waitBefore(attempt: number, reason: unknown): Promise<void> {
+    const maxMs = this.#flushes > 0 ? MAX_WAIT_OF_FLUSH_MS : MAX_WAIT_MS
+    this.#wake = new AbortController()
+    const waitMs = backoffMs(attempt, reason, Math.random(), {
+      baseMs: this.#options.firstWaitMs ?? 250,
+      maxMs,
+    })
+    await sleep(waitMs, this.#wake.signal).catch(() => 'somebody waits for it')
   }
 
   async #takeRefusal(error: unknown, batch: T[]): Promise<void> {

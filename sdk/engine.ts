@@ -19,6 +19,9 @@ import { TaskFuture } from './task-future.ts'
 /** What code that doesn't look at its signal gets to settle once the run is to stop. */
 const STOP_GRACE_MS = 3000
 
+/** How long stopped tasks get to say so. */
+const TASKS_SETTLE_MS = 1500
+
 /** How long the end of a run waits for its last lines, so that who sees the end sees them too. */
 const FLUSH_BEFORE_END_MS = 5000
 
@@ -184,11 +187,19 @@ class FlowRunner {
       return { value }
     } catch (error) {
       flow.closed = true
-      if (!(error instanceof TimedOut) && !signal.aborted) {
-        // What runs already can't be taken back; its states belong to this attempt.
-        await unlessAborted(allSettled(flow), signal).catch(() => undefined)
-      }
+      await this.#leave(flow, error)
       return { error }
+    }
+  }
+
+  /** What runs already can't be taken back: its states belong to this attempt. */
+  async #leave(flow: FlowScope, reason: unknown): Promise<void> {
+    const { signal } = this.#job
+    if (!signal.aborted && !(reason instanceof TimedOut)) {
+      await unlessAborted(allSettled(flow), signal).catch(() => undefined)
+    }
+    if (flow.submitted.size > 0) {
+      await Promise.race([allSettled(flow), sleep(TASKS_SETTLE_MS)])
     }
   }
 

@@ -8,7 +8,7 @@ import type { FlowDefinition } from './engine.ts'
 import { EXECUTE, execute, type ExecuteOptions } from './execute.ts'
 import { parameterJsonSchema } from './parameters.ts'
 import { checkRetryOptions, type RetryOptions } from './retry-policy.ts'
-import type { RunContext } from './run-context.ts'
+import type { FlowContext } from './run-context.ts'
 import { serve, type ServeOptions } from './serve.ts'
 import { callFlow, valueOf } from './session.ts'
 import type { InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
@@ -75,11 +75,11 @@ export interface Flow<I, O> {
  */
 export function flow<S extends StandardSchema, R>(
   options: FlowOptions & { parameters: S },
-  body: (parameters: OutputOf<S>, context: RunContext<OutputOf<S>>) => R,
+  body: (parameters: OutputOf<S>, context: FlowContext<OutputOf<S>>) => R,
 ): Flow<InputOf<S>, Returned<R>>
 export function flow<I, R>(
   options: FlowOptions & { parameters?: undefined },
-  body: (parameters: I, context: RunContext<I>) => R,
+  body: (parameters: I, context: FlowContext<I>) => R,
 ): Flow<I, Returned<R>>
 export function flow(
   options: FlowOptions & { parameters?: StandardSchema | undefined },

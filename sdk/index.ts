@@ -2,7 +2,14 @@
 export { flow, type Flow, type FlowOptions } from './flow.ts'
 export { task, type MapOptions, type SubmitOptions, type Task, type TaskOptions } from './task.ts'
 export { TaskFuture, type Resolvable } from './task-future.ts'
-export { getLogger, runContext, sleep, type RunContext } from './run-context.ts'
+export {
+  getLogger,
+  runContext,
+  sleep,
+  type FlowContext,
+  type FlowRunFacts,
+  type RunContext,
+} from './run-context.ts'
 export { type Logger } from './logger.ts'
 export { cancelled, completed, failed, type FinalState, type StateText } from './states.ts'
 export { type DeploymentOptions, type DeployOptions } from './deploy.ts'

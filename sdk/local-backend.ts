@@ -89,6 +89,10 @@ export class LocalBackend implements Backend {
     printLine(line)
   }
 
+  findCancelled(): Promise<string[]> {
+    return Promise.resolve([])
+  }
+
   flush(): Promise<boolean> {
     return Promise.resolve(true)
   }

@@ -5,18 +5,18 @@ import { Logger } from './logger.ts'
 import type { Slots } from './slots.ts'
 import { printLine } from './terminal.ts'
 
+export interface FlowRunFacts {
+  readonly id: string
+  readonly name: string
+  readonly flowName: string
+  readonly deploymentId: string | undefined
+  readonly tags: readonly string[]
+}
+
 /** What running code can know of its run. */
 export interface RunContext<Parameters = unknown> {
   /** The flow run; undefined in a task that is called outside a flow. */
-  readonly flowRun:
-    | {
-        readonly id: string
-        readonly name: string
-        readonly flowName: string
-        readonly deploymentId: string | undefined
-        readonly tags: readonly string[]
-      }
-    | undefined
+  readonly flowRun: FlowRunFacts | undefined
   /** The task run; undefined in a flow's own code. */
   readonly taskRun:
     { readonly id: string; readonly name: string; readonly taskName: string } | undefined
@@ -28,6 +28,11 @@ export interface RunContext<Parameters = unknown> {
   readonly logger: Logger
   /** 1 in the first try, 2 in the first retry, and so on. */
   readonly attempt: number
+}
+
+/** What a flow's own code can know of its run. */
+export interface FlowContext<Parameters = unknown> extends RunContext<Parameters> {
+  readonly flowRun: FlowRunFacts
 }
 
 /** A flow's run in this process: what its tasks and subflows share. */

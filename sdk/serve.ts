@@ -141,13 +141,8 @@ class Server {
     if (this.#running.size === 0) {
       return
     }
-    const cancelled = await this.#client.filterFlowRuns({
-      flow_runs: {
-        id: { any_: [...this.#running.keys()] },
-        state: { type: { any_: ['CANCELLING', 'CANCELLED'] } },
-      },
-    })
-    for (const { id } of cancelled) {
+    const cancelled = await this.#backend.findCancelled([...this.#running.keys()])
+    for (const id of cancelled) {
       this.#running.get(id)?.controller.abort(new RunStopped('the run was cancelled'))
     }
   }

@@ -93,6 +93,10 @@ function firstEvent(taskRunName: string) {
   return api.events.find(({ resource }) => resource['prefect.resource.name'] === taskRunName)
 }
 
+function taskRunId(taskRunName: string): string | undefined {
+  return firstEvent(taskRunName)?.resource['prefect.resource.id']?.slice('prefect.task-run.'.length)
+}
+
 describe('task run events', () => {
   test('have the shape that the recorder reads', async () => {
     let calls = 0
@@ -118,8 +122,6 @@ describe('task run events', () => {
     const events = api.events.filter(
       ({ resource }) => resource['prefect.resource.name'] === 'flaky-0',
     )
-    const id = (name: string) =>
-      firstEvent(name)?.resource['prefect.resource.id']?.slice('prefect.task-run.'.length)
     const run = api.flowRuns[0]
     const flowRow = api.flows.find(({ name }) => name === 'tells')
     const [pending, running, awaiting, retrying] = events
@@ -135,7 +137,7 @@ describe('task run events', () => {
       event: 'prefect.task-run.AwaitingRetry',
       follows: running?.id,
       resource: {
-        'prefect.resource.id': `prefect.task-run.${id('flaky-0')}`,
+        'prefect.resource.id': `prefect.task-run.${taskRunId('flaky-0')}`,
         'prefect.resource.name': 'flaky-0',
         'prefect.run-count': '1',
         'prefect.state-message': '',
@@ -182,8 +184,8 @@ describe('task run events', () => {
           tags: ['t', 'a'],
           labels: {},
           task_inputs: {
-            data: [{ input_type: 'task_run', id: id('source-1') }],
-            more: [{ input_type: 'task_run', id: id('source-0') }],
+            data: [{ input_type: 'task_run', id: taskRunId('source-1') }],
+            more: [{ input_type: 'task_run', id: taskRunId('source-0') }],
             n: [],
           },
           run_count: 1,

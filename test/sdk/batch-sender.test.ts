@@ -12,7 +12,7 @@ function sender(options: Partial<BatchSenderOptions<string>> = {}) {
       return Promise.resolve()
     },
     delayMs: 20,
-    maxWaitMs: 5,
+    firstWaitMs: 1,
     note: (lost) => `lost ${lost.items} until ${String(lost.last)}`,
     onRefused: (error, items) => refused.push(`${items}: ${String(error)}`),
     ...options,
@@ -71,7 +71,6 @@ describe('BatchSender', () => {
           let inFlight = 0
           const { made } = sender({
             delayMs: 0,
-            maxWaitMs: 0,
             send: async (batch) => {
               inFlight += 1
               expect(inFlight).toBe(1)
@@ -157,11 +156,37 @@ describe('BatchSender', () => {
     for (const item of items) {
       made.push(item)
     }
-    expect(made.pending()).toEqual(['lost 150 until item 149', ...items.slice(150)])
+    const [note = '', ...left] = made.pending()
+    const lost = Number(/^lost (\d+) until item/.exec(note)?.[1])
+    expect(left).toEqual(items.slice(lost))
+    expect(note).toBe(`lost ${lost} until ${items[lost - 1]}`)
+    expect(left.length).toBeGreaterThanOrEqual(90)
+    expect(left.length).toBeLessThanOrEqual(100)
     expect(await made.flush(50)).toBe(false)
     up = true
     expect(await made.flush(2000)).toBe(true)
-    expect(arrived).toEqual(['lost 150 until item 149', ...items.slice(150)])
+    expect(arrived).toEqual([note, ...left])
+  })
+
+  test('flush ends the long wait that an outage has led to', async () => {
+    let up = false
+    const arrived: string[] = []
+    const { made } = sender({
+      delayMs: 0,
+      firstWaitMs: 60_000,
+      send: (batch) => {
+        if (!up) {
+          return Promise.reject(new TypeError('fetch failed'))
+        }
+        arrived.push(...batch)
+        return Promise.resolve()
+      },
+    })
+    made.push('a')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    up = true
+    expect(await made.flush(1000)).toBe(true)
+    expect(arrived).toEqual(['a'])
   })
 
   test('flush gives up in time and says that not all arrived', async () => {

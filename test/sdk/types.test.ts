@@ -1,6 +1,6 @@
 import { expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
-import { completed, failed, flow, task, type RunContext, type TaskFuture } from '#sdk/index.ts'
+import { completed, failed, flow, task, type FlowContext, type TaskFuture } from '#sdk/index.ts'
 
 /** Nothing here is executed but `expectTypeOf`: `tsc` is the test. */
 // oxlint-disable-next-line vitest/expect-expect -- tsc is what fails
@@ -8,7 +8,7 @@ test('the types of flows and tasks', () => {
   const schema = z.object({ day: z.string().transform(Number), limit: z.number().default(3) })
   const typed = flow({ name: 'typed', parameters: schema }, (parameters, context) => {
     expectTypeOf(parameters).toEqualTypeOf<{ day: number; limit: number }>()
-    expectTypeOf(context).toEqualTypeOf<RunContext<{ day: number; limit: number }>>()
+    expectTypeOf(context).toEqualTypeOf<FlowContext<{ day: number; limit: number }>>()
     return parameters.day
   })
   const checks = () => {

@@ -1,1 +1,0 @@
-process.exitCode = 0

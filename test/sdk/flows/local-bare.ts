@@ -1,3 +1,0 @@
-import { flow } from '../../../sdk/index.ts'
-
-await flow({ name: 'bare' }, () => 1)()
