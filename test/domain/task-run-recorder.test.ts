@@ -3,12 +3,13 @@ import { expect, test } from 'vitest'
 import type { Event } from '#core/wire/event.ts'
 import {
   flowRunIdOf,
+  linkSubflowStates,
   mergeTaskRuns,
   readTaskRunEvent,
   recordTaskRun,
   type TaskRunEvent,
 } from '#domain/task-run-recorder.ts'
-import type { TaskRunRecord } from '#domain/task-run.ts'
+import { newTaskRun, type TaskRunRecord } from '#domain/task-run.ts'
 
 const TASK_RUN = '11111111-1111-4111-8111-111111111111'
 const FLOW_RUN = '22222222-2222-4222-8222-222222222222'
@@ -152,4 +153,32 @@ test('a row joined with its own copy in the store does not change', () => {
   expect(run && mergeTaskRuns(run, run)).toEqual(run)
   const gone = run && { ...run, deleted: true, seq: 9 }
   expect(gone && mergeTaskRuns(gone, record([0, 1, 2]) ?? gone)).toEqual(gone)
+})
+
+test('a subflow’s states go to the task run that stands for it, once, in any order', () => {
+  const FLOW_STATES = ['PENDING', 'RUNNING', 'COMPLETED'] as const
+  const states = FLOW_STATES.map((type, index) => ({
+    id: `state ${index}`,
+    type,
+    name: type,
+    timestamp: `2026-01-01T00:00:0${index + 1}.000000Z`,
+    message: null,
+    data: null,
+    state_details: {},
+  }))
+  const create = { task_key: 'sub', dynamic_key: '0', flow_run_id: FLOW_RUN }
+  const run = newTaskRun(create, TASK_RUN, 'sub-0', 0)
+  const whole = linkSubflowStates(run, 'child', states, NOW)
+  expect(whole).toMatchObject({
+    state_type: 'COMPLETED',
+    run_count: 1,
+    start_time: '2026-01-01T00:00:02.000000Z',
+    end_time: '2026-01-01T00:00:03.000000Z',
+    total_run_time: 1,
+    states: states.map(({ id }) => ({ id, state_details: { child_flow_run_id: 'child' } })),
+  })
+  const late = linkSubflowStates(run, 'child', states.slice(2), NOW)
+  const joined = late && linkSubflowStates(late, 'child', states, NOW)
+  expect({ ...joined, seq: 0 }).toEqual({ ...whole, seq: 0 })
+  expect(joined && linkSubflowStates(joined, 'child', states, NOW)).toBeUndefined()
 })

@@ -1,10 +1,12 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, test } from 'vitest'
 import type { Event } from '#core/wire/event.ts'
-import type { StateType } from '#core/wire/state.ts'
+import { formatTimestamp } from '#core/time.ts'
+import type { State, StateType } from '#core/wire/state.ts'
 import { findTaskRunRecord, findTaskRunRecords } from '#storage/task-runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import type { EventStream } from '../../worker/durable/event-stream.ts'
+import { linkSubflow } from '../../worker/operations/link-subflow.ts'
 import { objectContext } from '../../worker/operations/object-context.ts'
 import { eventStreamStub } from '../../worker/operations/stubs.ts'
 import { asStub } from '../support/objects.ts'
@@ -291,6 +293,23 @@ describe('creating', () => {
   })
 })
 
+test('a subflow’s states reach the task run that stands for it, wherever that lies', async () => {
+  const stream = await aStream()
+  const body = { flow_run_id: stream.flowRunId, task_key: 'sub', dynamic_key: '0' }
+  const made = await stream.stub.createTaskRun(stream.context, body, Date.now() * 1000)
+  await forget(stream.stub)
+  const child = { id: crypto.randomUUID(), parent_task_run_id: made.taskRun.id }
+  const state = aState('COMPLETED')
+  await linkSubflow(stream.workspace, child, [state], Date.now() * 1000)
+  await linkSubflow(stream.workspace, child, [state], Date.now() * 1000)
+  await stream.flush()
+  const stored = await stream.stored(made.taskRun.id)
+  expect(stored?.states.map(({ type }) => type)).toEqual(['PENDING', 'COMPLETED'])
+  expect(stored?.states[1]?.state_details).toMatchObject({ child_flow_run_id: child.id })
+  const orphan = { id: child.id, parent_task_run_id: crypto.randomUUID() }
+  await expect(linkSubflow(stream.workspace, orphan, [state], START)).resolves.toBeUndefined()
+})
+
 describe('deleting', () => {
   test('a task run leaves nothing that a late event could bring back', async () => {
     const stream = await aStream()
@@ -373,6 +392,12 @@ test('the same ids in another workspace are other task runs', async () => {
   expect(await mine.stored(id)).toMatchObject({ state_type: 'RUNNING' })
   expect(await other.stored(id)).toMatchObject({ state_type: 'FAILED' })
 })
+
+function aState(type: StateType): State {
+  const timestamp = formatTimestamp(Date.now() * 1000 + 1_000_000)
+  const id = crypto.randomUUID()
+  return { id, type, name: type, timestamp, message: null, data: null, state_details: {} }
+}
 
 /** As after the time when ended task runs are let go, with a fresh memory. */
 async function forget(stub: { id: DurableObjectId }): Promise<void> {

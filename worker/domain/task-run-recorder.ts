@@ -4,7 +4,13 @@ import type { Event } from '#core/wire/event.ts'
 import { stateDetails, stateType, type State } from '#core/wire/state.ts'
 import { taskInputs, taskRunPolicy } from '#core/wire/task-run.ts'
 import { isUuid } from '#core/uuid.ts'
-import { compareStates, newTaskRun, withStates, type TaskRunRecord } from './task-run.ts'
+import {
+  compareStates,
+  newTaskRun,
+  replayStates,
+  withStates,
+  type TaskRunRecord,
+} from './task-run.ts'
 
 /** A task run's state as its client reported it, with the task run as it was then. */
 export interface TaskRunEvent {
@@ -135,6 +141,36 @@ export function recordTaskRun(
     seq: run.seq + 1,
     updated: now,
   }
+}
+
+/**
+ * Copies a subflow's states to the task run that stands for it in its parent (contract 3.5). Like events, they may come late
+ * and more than once.
+ * @returns undefined when nothing changes
+ */
+export function linkSubflowStates(
+  run: TaskRunRecord,
+  childFlowRunId: string,
+  reported: readonly State[],
+  now: string,
+): TaskRunRecord | undefined {
+  const known = new Set(run.states.map((state) => state.id))
+  const added = reported
+    .filter((state) => !known.has(state.id))
+    .map((state) => ({
+      ...state,
+      state_details: {
+        ...state.state_details,
+        flow_run_id: run.flow_run_id,
+        task_run_id: run.id,
+        child_flow_run_id: childFlowRunId,
+      },
+    }))
+  if (run.deleted || added.length === 0) {
+    return undefined
+  }
+  const states = [...run.states, ...added].toSorted(compareStates)
+  return { ...replayStates(run, states), seq: run.seq + 1, updated: now }
 }
 
 /**

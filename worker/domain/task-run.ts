@@ -66,7 +66,7 @@ export function newTaskRun(
 }
 
 /**
- * Writes a state that the server decided into a task run, by the global transforms of contract 3.5.
+ * Writes a state that the server decided into a task run.
  * @param now integer microseconds; moved on by one where the task run has a state of that very time
  */
 export function applyTaskState(
@@ -75,35 +75,50 @@ export function applyTaskState(
   stateId: string,
   now: Micros,
 ): TaskRunRecord {
-  const before = run.states.at(-1) ?? null
-  const last = before === null ? undefined : parseTimestamp(before.timestamp)
-  const time = last === undefined ? now : Math.max(now, last + 1)
-  const timestamp = formatTimestamp(time)
+  const last = parseTimestamp(run.states.at(-1)?.timestamp ?? '')
+  const timestamp = formatTimestamp(last === undefined ? now : Math.max(now, last + 1))
+  const details = { flow_run_id: run.flow_run_id, task_run_id: run.id }
   const state: State = {
     ...proposed,
     id: stateId,
     timestamp,
-    state_details: {
-      ...proposed.state_details,
-      flow_run_id: run.flow_run_id,
-      task_run_id: run.id,
-    },
+    state_details: { ...proposed.state_details, ...details },
   }
+  return { ...enterState(run, state), updated: timestamp, seq: run.seq + 1 }
+}
+
+/** Adds a state to a task run's others, with the global transforms of contract 3.5. */
+function enterState(run: TaskRunRecord, state: State): TaskRunRecord {
+  const before = run.states.at(-1)
   const scheduledTime = state.state_details.scheduled_time ?? null
   const terminal = isTerminalType(state.type)
   const entersRunning = state.type === 'RUNNING'
-  const ranMicros = before?.type === 'RUNNING' && last !== undefined ? time - last : 0
+  const ranMicros =
+    before?.type === 'RUNNING'
+      ? (parseTimestamp(state.timestamp) ?? 0) - (parseTimestamp(before.timestamp) ?? 0)
+      : 0
   return {
     ...withStates(run, [...run.states, state]),
-    updated: timestamp,
-    seq: run.seq + 1,
-    start_time: run.start_time ?? (entersRunning || terminal ? timestamp : null),
-    end_time: terminal ? (run.end_time ?? timestamp) : null,
+    start_time: run.start_time ?? (entersRunning || terminal ? state.timestamp : null),
+    end_time: terminal ? (run.end_time ?? state.timestamp) : null,
     run_count: run.run_count + (entersRunning ? 1 : 0),
     total_run_time: run.total_run_time + ranMicros / MICROS_PER_SECOND,
-    expected_start_time: run.expected_start_time ?? scheduledTime ?? timestamp,
+    expected_start_time: run.expected_start_time ?? scheduledTime ?? state.timestamp,
     next_scheduled_start_time: state.type === 'SCHEDULED' ? scheduledTime : null,
   }
+}
+
+/** A task run that has gone through these states and no others. */
+export function replayStates(run: TaskRunRecord, states: readonly State[]): TaskRunRecord {
+  const fresh: TaskRunRecord = {
+    ...withStates(run, []),
+    start_time: null,
+    end_time: null,
+    run_count: 0,
+    total_run_time: 0,
+    expected_start_time: null,
+  }
+  return states.reduce(enterState, fresh)
 }
 
 /** A row must stay well under the 1 MB of a flush and the 2 MB of a row. */

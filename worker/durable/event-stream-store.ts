@@ -65,15 +65,16 @@ export class EventStore {
     return this.#records('id = ?', id)[0]
   }
 
-  findByNaturalKey(key: Omit<TaskRunKey, 'id'>): TaskRunRecord | undefined {
-    return key.flow_run_id === null
-      ? undefined
-      : this.#records(
-          'flow_run_id = ? AND task_key = ? AND dynamic_key = ? AND deleted = 0',
-          key.flow_run_id,
-          key.task_key,
-          key.dynamic_key,
-        )[0]
+  listByNaturalKeys(keys: readonly TaskRunKey[]): TaskRunRecord[] {
+    return this.#records(
+      `(flow_run_id, task_key, dynamic_key) IN
+         (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) AND deleted = 0`,
+      JSON.stringify(
+        keys
+          .filter((key) => key.flow_run_id !== null)
+          .map((key) => [key.flow_run_id, key.task_key, key.dynamic_key]),
+      ),
+    )
   }
 
   findByState(stateId: string): TaskRunRecord | undefined {
@@ -92,17 +93,11 @@ export class EventStore {
   }
 
   ids(): string[] {
-    return this.#sql
-      .exec<{ id: string }>('SELECT id FROM task_run')
-      .toArray()
-      .map(({ id }) => id)
+    return this.#ids('SELECT id FROM task_run')
   }
 
   idsOfFlowRun(flowRunId: string): string[] {
-    return this.#sql
-      .exec<{ id: string }>('SELECT id FROM task_run WHERE flow_run_id = ?', flowRunId)
-      .toArray()
-      .map(({ id }) => id)
+    return this.#ids('SELECT id FROM task_run WHERE flow_run_id = ?', flowRunId)
   }
 
   put(run: TaskRunRecord, merged: boolean, nowMs: number): void {
@@ -182,18 +177,15 @@ export class EventStore {
     )
   }
 
-  isDeletedFlowRun(id: string | null): boolean {
-    return (
-      id !== null &&
-      this.#sql.exec('SELECT 1 FROM deleted_flow_run WHERE id = ?', id).toArray().length > 0
+  deletedAmong(flowRunIds: readonly string[]): string[] {
+    return this.#ids(
+      'SELECT id FROM deleted_flow_run WHERE id IN (SELECT value FROM json_each(?))',
+      JSON.stringify(flowRunIds),
     )
   }
 
   untoldFlowRuns(): string[] {
-    return this.#sql
-      .exec<{ id: string }>('SELECT id FROM deleted_flow_run WHERE told = 0')
-      .toArray()
-      .map(({ id }) => id)
+    return this.#ids('SELECT id FROM deleted_flow_run WHERE told = 0')
   }
 
   noteTold(ids: readonly string[]): void {
@@ -261,6 +253,13 @@ export class EventStore {
       .exec<{ body: string }>(`SELECT body FROM task_run WHERE ${condition}`, ...bindings)
       .toArray()
       .map(({ body }) => JSON.parse(body) as TaskRunRecord)
+  }
+
+  #ids(query: string, ...bindings: string[]): string[] {
+    return this.#sql
+      .exec<{ id: string }>(query, ...bindings)
+      .toArray()
+      .map(({ id }) => id)
   }
 
   #newestChunk(): Chunk | undefined {

@@ -1,27 +1,27 @@
 import { DurableObject } from 'cloudflare:workers'
-import { drizzle } from 'drizzle-orm/d1'
 import { generateName } from '#core/name.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Event } from '#core/wire/event.ts'
-import type { OrchestrationResult, StateCreate } from '#core/wire/state.ts'
+import type { OrchestrationResult, State, StateCreate } from '#core/wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from '#core/wire/task-run.ts'
 import { DomainError } from '#domain/errors.ts'
 import { proposedState } from '#domain/flow-run.ts'
-import { mergeTaskRuns, readTaskRunEvent, recordTaskRun } from '#domain/task-run-recorder.ts'
+import {
+  linkSubflowStates,
+  mergeTaskRuns,
+  readTaskRunEvent,
+  recordTaskRun,
+  type TaskRunEvent,
+} from '#domain/task-run-recorder.ts'
 import { taskPolicy } from '#domain/task-run-rules.ts'
 import { applyTaskState, newTaskRun, toTaskRun, type TaskRunRecord } from '#domain/task-run.ts'
 import { judge, orchestrationResult } from '#domain/transition.ts'
 import { newId } from '#storage/new-id.ts'
 import { replicaRow, upsertReplicas } from '#storage/replica.ts'
 import { taskRun } from '#storage/schema/runs.ts'
-import {
-  findTaskRunRecords,
-  removeTaskRunsOf,
-  type TaskRunKey,
-  type TaskRunStore,
-} from '#storage/task-runs.ts'
-import type { Bindings } from '#storage/workspace.ts'
-import type { ObjectContext } from '../operations/object-context.ts'
+import { findTaskRunRecords, removeTaskRunsOf, type TaskRunKey } from '#storage/task-runs.ts'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
+import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import { EVENT_TABLES, EventStore } from './event-stream-store.ts'
@@ -60,7 +60,7 @@ export class EventStream extends DurableObject<Bindings> {
       prepare: (ids) => this.#mergeWithStore(ids),
       read: (ids) => this.#store.list(ids).map((run) => this.#toFlushRow(run)),
       all: () => this.#store.ids(),
-      write: (json) => upsertReplicas(this.#database(), taskRun, json),
+      write: (json) => upsertReplicas(this.#workspace().database, taskRun, json),
       acknowledged: (rows) => {
         this.#afterFlush(rows)
       },
@@ -73,38 +73,45 @@ export class EventStream extends DurableObject<Bindings> {
       },
       now: () => Date.now() * 1000,
     })
-    this.#arm()
+    void ctx.blockConcurrencyWhile(async () => {
+      // An alarm that is set already may be the one that wakes the object: to set it again would cancel it.
+      this.#alarmMs = await ctx.storage.getAlarm()
+      this.#arm()
+    })
   }
 
   /** Keeps events and records the task runs they report; idempotent by event id. Asks nothing of the store. */
   record(context: ObjectContext, events: Event[], now: Micros): void {
     this.#context.keep(context)
     const text = formatTimestamp(now)
+    const reports = events.map((event) => ({ event, reported: readTaskRunEvent(event) }))
     this.ctx.storage.transactionSync(() => {
-      const changed = new Map<string, TaskRunRecord>()
-      const fresh = events.filter((event) => {
-        const reported = readTaskRunEvent(event)
-        if (reported === undefined || this.#store.isDeletedFlowRun(reported.flow_run_id)) {
+      const known = this.#knownRuns(reports.flatMap(({ reported }) => reported ?? []))
+      const changed = new Set<string>()
+      const fresh = reports.filter(({ event, reported }) => {
+        if (reported === undefined || known.deletedFlowRuns.has(reported.flow_run_id ?? '')) {
           return this.#store.noteEvent(event.id)
         }
-        const { task_key, dynamic_key } = reported.task_run
-        const key = { flow_run_id: reported.flow_run_id, task_key, dynamic_key }
-        const known = (id: string | undefined) => (id === undefined ? undefined : changed.get(id))
-        const stored = this.#store.find(reported.task_run_id) ?? this.#store.findByNaturalKey(key)
+        const key = naturalKey(keyOf(reported))
         const run =
-          known(reported.task_run_id) ??
-          [...changed.values()].find((other) => hasKey(other, key)) ??
-          known(stored?.id) ??
-          stored
+          known.byId.get(reported.task_run_id) ?? known.byId.get(known.byKey.get(key) ?? '')
         const next = recordTaskRun(run, reported, text)
         if (next !== undefined) {
-          changed.set(next.id, next)
+          known.byId.set(next.id, next)
+          known.byKey.set(key, next.id)
+          changed.add(next.id)
         }
         return next !== undefined
       })
-      this.#store.appendEvents(fresh, Math.floor(now / 1000))
-      for (const run of changed.values()) {
-        this.#put(run)
+      this.#store.appendEvents(
+        fresh.map(({ event }) => event),
+        Math.floor(now / 1000),
+      )
+      for (const id of changed) {
+        const run = known.byId.get(id)
+        if (run !== undefined) {
+          this.#put(run)
+        }
       }
     })
     this.#arm()
@@ -125,7 +132,7 @@ export class EventStream extends DurableObject<Bindings> {
       dynamic_key: create.dynamic_key,
     }
     await this.#load(key)
-    const byKey = this.#store.findByNaturalKey(key)
+    const byKey = this.#store.listByNaturalKeys([key])[0]
     if (byKey !== undefined) {
       return { taskRun: toTaskRun(byKey, now), created: false }
     }
@@ -179,6 +186,27 @@ export class EventStream extends DurableObject<Bindings> {
       result: orchestrationResult(verdict, changed.states.at(-1) ?? null),
       written: true,
     }
+  }
+
+  /** Copies states of a subflow to the task run that stands for it. Idempotent by the states' ids. @returns whether there is such a task run */
+  async linkSubflow(
+    context: ObjectContext,
+    id: string,
+    childFlowRunId: string,
+    states: State[],
+    now: Micros,
+  ): Promise<boolean> {
+    this.#context.keep(context)
+    const run = await this.#find(id)
+    if (run === undefined) {
+      return false
+    }
+    const changed = linkSubflowStates(run, childFlowRunId, states, formatTimestamp(now))
+    if (changed !== undefined) {
+      this.#put(changed)
+      this.#arm()
+    }
+    return true
   }
 
   /** @returns whether there is such a task run */
@@ -258,6 +286,24 @@ export class EventStream extends DurableObject<Bindings> {
     this.#sweepMs = this.#store.nextSweep(Date.now())
   }
 
+  /** What is here of the task runs that a batch reports, in three queries for all of them. */
+  #knownRuns(reports: readonly TaskRunEvent[]): {
+    byId: Map<string, TaskRunRecord>
+    byKey: Map<string, string>
+    deletedFlowRuns: Set<string>
+  } {
+    const keys = reports.map(keyOf)
+    const byKey = this.#store.listByNaturalKeys(keys)
+    const runs = [...byKey, ...this.#store.list(keys.map(({ id }) => id))]
+    return {
+      byId: new Map(runs.map((run) => [run.id, run])),
+      byKey: new Map(byKey.map((run) => [naturalKey(run), run.id])),
+      deletedFlowRuns: new Set(
+        this.#store.deletedAmong(keys.flatMap(({ flow_run_id }) => flow_run_id ?? [])),
+      ),
+    }
+  }
+
   async #find(id: string): Promise<TaskRunRecord | undefined> {
     await this.#load({ id, flow_run_id: null, task_key: '', dynamic_key: '' })
     const run = this.#store.find(id)
@@ -266,7 +312,7 @@ export class EventStream extends DurableObject<Bindings> {
 
   /** Brings a task run in that only the store has, before a change that must know it. Throws when the store is away. */
   async #load(key: TaskRunKey): Promise<void> {
-    const local = this.#store.find(key.id) ?? this.#store.findByNaturalKey(key)
+    const local = this.#store.find(key.id) ?? this.#store.listByNaturalKeys([key])[0]
     if (local !== undefined) {
       await this.#mergeWithStore([local.id])
       return
@@ -318,7 +364,7 @@ export class EventStream extends DurableObject<Bindings> {
 
   async #askStore(keys: readonly TaskRunKey[]): Promise<TaskRunRecord[]> {
     try {
-      return await findTaskRunRecords(this.#storage(), keys)
+      return await findTaskRunRecords(this.#workspace(), keys)
     } catch (cause) {
       throw new DomainError('unavailable', 'The store can not be reached now.', { cause })
     }
@@ -355,7 +401,7 @@ export class EventStream extends DurableObject<Bindings> {
       return
     }
     try {
-      await removeTaskRunsOf(this.#storage(), flowRunIds)
+      await removeTaskRunsOf(this.#workspace(), flowRunIds)
     } catch {
       // The store is away; the alarm comes back to it.
       return
@@ -370,15 +416,7 @@ export class EventStream extends DurableObject<Bindings> {
         this.#unflushed.delete(row.id)
       }
     }
-    const context = this.#context.read()
-    if (context === undefined) {
-      return
-    }
-    const hub = eventHubStub({
-      id: context.workspace_id,
-      region: context.region,
-      bindings: this.env,
-    })
+    const hub = eventHubStub(this.#workspace())
     const now = Date.now() * 1000
     const runs = this.#store.list(rows.map(({ id }) => id)).filter((run) => !run.deleted)
     for (const [flowRunId, ofFlowRun] of Map.groupBy(runs, (run) => run.flow_run_id)) {
@@ -394,30 +432,16 @@ export class EventStream extends DurableObject<Bindings> {
   }
 
   #toFlushRow(run: TaskRunRecord): FlushRow {
-    const workspaceId = this.#requireContext().workspace_id
-    const columns = replicaRow(taskRun, { ...run, workspace_id: workspaceId })
+    const columns = replicaRow(taskRun, { ...run, workspace_id: this.#workspace().id })
     return { id: run.id, seq: run.seq, columns }
   }
 
-  #storage(): TaskRunStore {
-    return { id: this.#requireContext().workspace_id, store: drizzle(this.#database()) }
-  }
-
-  #database(): D1Database {
-    const { store } = this.#requireContext()
-    const database = (this.env as unknown as Record<string, D1Database | undefined>)[store]
-    if (database === undefined) {
-      throw new Error(`there is no binding for the store '${store}'`)
-    }
-    return database
-  }
-
-  #requireContext(): ObjectContext {
+  #workspace(): Workspace {
     const context = this.#context.read()
     if (context === undefined) {
       throw new Error('the stream has rows, but was never told of its workspace')
     }
-    return context
+    return workspaceOf(this.env, context)
   }
 
   /** Sets the one alarm to what comes first; a row written, so only when that has changed. */
@@ -431,6 +455,17 @@ export class EventStream extends DurableObject<Bindings> {
     this.#alarmMs = next
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.ceil(next)))
   }
+}
+
+function keyOf({ task_run_id, flow_run_id, task_run }: TaskRunEvent): TaskRunKey {
+  const { task_key, dynamic_key } = task_run
+  return { id: task_run_id, flow_run_id, task_key, dynamic_key }
+}
+
+/** Task runs of no flow run have no natural key: each has its own. */
+function naturalKey(key: TaskRunKey): string {
+  const { id, flow_run_id, task_key, dynamic_key } = key
+  return JSON.stringify(flow_run_id === null ? [id] : [flow_run_id, task_key, dynamic_key])
 }
 
 function hasKey(run: TaskRunRecord, key: Omit<TaskRunKey, 'id'>): boolean {

@@ -41,9 +41,14 @@ export interface Chunk extends ChunkSpan {
   most_level: number
 }
 
-export interface StoredLine extends Log {
+/** A line of a run; its id is made when it is shown, since that takes longer than to read it. */
+export interface StoredLine extends Omit<Log, 'id'> {
   /** The number of the line within its run. */
   index: number
+}
+
+export function toLog({ index, ...line }: StoredLine): Log {
+  return { id: logId(line.flow_run_id ?? '', index), ...line }
 }
 
 export class LogStore {
@@ -100,7 +105,6 @@ export class LogStore {
         const [level, timestamp, name, message, taskRunId, received] = JSON.parse(text) as Body
         const index = chunk.position + offset
         return {
-          id: logId(chunk.flow_run_id, index),
           created: received,
           updated: received,
           name,

@@ -12,10 +12,10 @@ import {
   startOf,
 } from '#domain/log-query.ts'
 import type { Bindings } from '#storage/workspace.ts'
-import type { ObjectContext } from '../operations/object-context.ts'
+import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
-import { LOG_TABLES, LogStore, type Chunk, type StoredLine } from './log-shard-store.ts'
+import { LOG_TABLES, LogStore, toLog, type Chunk, type StoredLine } from './log-shard-store.ts'
 import { migrate } from './migrate.ts'
 
 /** The feed hears of a run's new lines at most this often. */
@@ -68,7 +68,7 @@ export class LogShard extends DurableObject<Bindings> {
     const lines = wanted.exact
       ? this.#byRank(chunks, offset, limit, descending)
       : this.#bySearch(chunks, query, offset + limit, descending).slice(offset, offset + limit)
-    return lines.map(({ index: _index, ...line }) => line)
+    return lines.map(toLog)
   }
 
   deleteFlowRun(context: ObjectContext, flowRunId: string): void {
@@ -136,11 +136,7 @@ export class LogShard extends DurableObject<Bindings> {
     this.#forgetOld(now)
     this.#announced.set(flowRunId, now)
     this.#waiting.delete(flowRunId)
-    const hub = eventHubStub({
-      id: context.workspace_id,
-      region: context.region,
-      bindings: this.env,
-    })
+    const hub = eventHubStub(workspaceOf(this.env, context))
     // Nobody waits for the feed, and a signal that does not arrive is followed by that of the next lines.
     this.ctx.waitUntil(hub.publishLogs(flowRunId).catch(() => undefined))
   }

@@ -9,9 +9,6 @@ import { toSql } from './condition.ts'
 import { taskRun } from './schema/runs.ts'
 import type { Workspace } from './workspace.ts'
 
-/** What an event stream has of its workspace. */
-export type TaskRunStore = Pick<Workspace, 'id' | 'store'>
-
 /** By what a task run is found: its id, or its natural key where it belongs to a flow run. */
 export type TaskRunKey = Pick<TaskRunRecord, 'id' | 'flow_run_id' | 'task_key' | 'dynamic_key'>
 
@@ -39,7 +36,7 @@ const ORDERS: Record<TaskRunSort, SQL[]> = {
 }
 
 export async function listTaskRuns(
-  workspace: TaskRunStore,
+  workspace: Workspace,
   filters: Filters,
   page: { sort: TaskRunSort; limit: number; offset: number },
   now: Micros,
@@ -54,7 +51,7 @@ export async function listTaskRuns(
   return rows.map((row) => toTaskRun(row, now))
 }
 
-export async function countTaskRuns(workspace: TaskRunStore, filters: Filters): Promise<number> {
+export async function countTaskRuns(workspace: Workspace, filters: Filters): Promise<number> {
   const [row] = await workspace.store
     .select({ count: count() })
     .from(taskRun)
@@ -64,7 +61,7 @@ export async function countTaskRuns(workspace: TaskRunStore, filters: Filters): 
 
 /** With all its states; a deleted one too. */
 export async function findTaskRunRecord(
-  workspace: TaskRunStore,
+  workspace: Workspace,
   id: string,
 ): Promise<TaskRunRecord | undefined> {
   const [row] = await workspace.store
@@ -76,7 +73,7 @@ export async function findTaskRunRecord(
 
 /** The task run that has this state. Reads all rows of the workspace: states have no index, and few ever ask by their id. */
 export async function findTaskRunRecordByState(
-  workspace: TaskRunStore,
+  workspace: Workspace,
   stateId: string,
 ): Promise<TaskRunRecord | undefined> {
   const [row] = await workspace.store
@@ -95,7 +92,7 @@ export async function findTaskRunRecordByState(
 
 /** The rows that have one of the ids (deleted ones too) or one of the natural keys. */
 export async function findTaskRunRecords(
-  workspace: TaskRunStore,
+  workspace: Workspace,
   keys: readonly TaskRunKey[],
 ): Promise<TaskRunRecord[]> {
   const ids = JSON.stringify(keys.map((key) => key.id))
@@ -128,7 +125,7 @@ export async function findTaskRunRecords(
 
 /** Makes all task runs of flow runs invisible, under a higher `seq` than they had. */
 export async function removeTaskRunsOf(
-  workspace: TaskRunStore,
+  workspace: Workspace,
   flowRunIds: readonly string[],
 ): Promise<void> {
   await workspace.store
