@@ -1,16 +1,22 @@
 /**
- * Builds the npm package `headgate` into agent/package/dist: `headgate.js` (the command and the agent, one file that needs
- * nothing but Node), `index.js` (the SDK) and, unless `--no-types` is given, `types/`. Run it with `node agent/build.ts`.
+ * Builds the npm package `headgate` into agent/package/dist (or `--outdir`): `headgate.js` (the command and the agent, one
+ * file that needs nothing but Node), `index.js` (the SDK) and, unless `--no-types` is given, `types/`.
  */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { build, type BuildOptions } from 'esbuild'
 
-const agentFolder = import.meta.dirname
-const packageFolder = join(agentFolder, 'package')
-const dist = join(packageFolder, 'dist')
+const packageFolder = join(import.meta.dirname, 'package')
+const { values: options } = parseArgs({
+  options: {
+    outdir: { type: 'string', default: join(packageFolder, 'dist') },
+    'no-types': { type: 'boolean', default: false },
+  },
+})
+const outdir = resolve(options.outdir)
 
 const shared: BuildOptions = {
   bundle: true,
@@ -26,30 +32,29 @@ const shared: BuildOptions = {
 const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
 
-const command = join(dist, 'headgate.js')
+const command = join(outdir, 'headgate.js')
 await Promise.all([
   build({
     ...shared,
-    entryPoints: [join(agentFolder, 'main.ts')],
+    entryPoints: [join(import.meta.dirname, 'main.ts')],
     outfile: command,
     banner: { js: REQUIRE },
   }),
   build({
     ...shared,
-    entryPoints: [join(agentFolder, '../sdk/index.ts')],
-    outfile: join(dist, 'index.js'),
+    entryPoints: [join(import.meta.dirname, '../sdk/index.ts')],
+    outfile: join(outdir, 'index.js'),
   }),
 ])
 chmodSync(command, 0o755)
-if (!process.argv.includes('--no-types')) {
-  writeTypes()
+if (!options['no-types']) {
+  process.exitCode = writeTypes()
 }
 
-function writeTypes(): void {
-  rmSync(join(dist, 'types'), { recursive: true, force: true })
+function writeTypes(): number {
+  const types = join(outdir, 'types')
+  rmSync(types, { recursive: true, force: true })
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript')), 'tsc.js')
-  const { status } = spawnSync(process.execPath, [tsc, '-p', packageFolder], { stdio: 'inherit' })
-  if (status !== 0) {
-    process.exitCode = status ?? 1
-  }
+  const words = [tsc, '-p', packageFolder, '--outDir', types]
+  return spawnSync(process.execPath, words, { stdio: 'inherit' }).status ?? 1
 }

@@ -216,7 +216,7 @@ async function printLogs(
     const printed = new Set(logs.map(({ id }) => id))
     const last = logs.at(-1)
     const since = last === undefined ? undefined : parseTimestamp(last.timestamp)
-    await followWithInterrupt(client, {
+    await followWithInterrupt(client, out, {
       id: run.id,
       logsOnly: true,
       ...(since === undefined ? {} : { since }),

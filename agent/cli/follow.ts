@@ -21,6 +21,8 @@ export interface FollowOptions {
   since?: Micros
   signal?: AbortSignal
   print: (entry: Entry) => void
+  /** Called when the API did not answer and is asked again. */
+  onRetry?: () => void
 }
 
 /** Asked for again this soon while something happens, and ever later while nothing does. */
@@ -54,7 +56,7 @@ export async function followFlowRun(
   let ended: number | undefined
   let lastNews = Date.now()
   for (;;) {
-    const { run, entries } = await ask(() => reader.readNews(), options.signal)
+    const { run, entries } = await ask(() => reader.readNews(), options)
     for (const entry of entries) {
       options.print(entry)
     }
@@ -73,11 +75,12 @@ export async function followFlowRun(
   }
 }
 
-function ask<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function ask<T>(call: () => Promise<T>, { signal, onRetry }: FollowOptions): Promise<T> {
   return withRetry(call, {
     attempts: 30,
     maxMs: 5000,
     ...(signal === undefined ? {} : { signal }),
+    ...(onRetry === undefined ? {} : { onRetry }),
   })
 }
 

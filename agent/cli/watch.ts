@@ -16,7 +16,7 @@ export async function watchFlowRun(
   out: Output,
   watched: { id: string; since?: Micros },
 ): Promise<void> {
-  const run = await followWithInterrupt(client, {
+  const run = await followWithInterrupt(client, out, {
     ...watched,
     print: (entry) => {
       out.progress(entryCells(entry))
@@ -37,10 +37,13 @@ export interface Watched {
   print: (entry: Entry) => void
 }
 
+/** Follows a run; Ctrl-C ends the following with words of its own, and an API that is away is waited for. */
 export async function followWithInterrupt(
   client: Client,
-  { id, ...options }: Watched,
+  out: Output,
+  { id, print, ...options }: Watched,
 ): Promise<FlowRun> {
+  let away = false
   const interrupt = new AbortController()
   const onInterrupt = () => {
     interrupt.abort(
@@ -53,7 +56,20 @@ export async function followWithInterrupt(
   }
   process.once('SIGINT', onInterrupt)
   try {
-    return await followFlowRun(client, id, { ...options, signal: interrupt.signal })
+    return await followFlowRun(client, id, {
+      ...options,
+      signal: interrupt.signal,
+      print: (entry) => {
+        away = false
+        print(entry)
+      },
+      onRetry: () => {
+        if (!away) {
+          out.note('The API does not answer; trying again. Ctrl-C stops watching, not the run.')
+        }
+        away = true
+      },
+    })
   } finally {
     process.removeListener('SIGINT', onInterrupt)
   }

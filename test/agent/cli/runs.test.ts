@@ -258,3 +258,27 @@ describe('headgate flow ls', () => {
     expect((await headgate.run('flow', 'ls')).stdout).toMatch(/^etl +[-0-9a-f]{36} /m)
   })
 })
+
+describe('an API that goes away while a run is watched', () => {
+  it('is waited for', async () => {
+    const away = new MemoryApi()
+    const url = await away.start(23_201)
+    const run = away.addRun({ flow_id: flowId }, { type: 'RUNNING' })
+    const env = { HEADGATE_API_URL: url, HEADGATE_API_KEY: away.key }
+    const watching = makeCommandLine({ env }).run('flow-run', 'watch', run.id)
+    while (away.requests.length < 4) {
+      await wait(20)
+    }
+    await away.stop()
+    await wait(800)
+    await away.start(23_201)
+    away.setState(run, { type: 'COMPLETED' })
+    const { code, stdout, stderr } = await watching
+    expect(stdout).toMatch(/Running\n.*Completed\nFlow run/)
+    expect(stderr).toBe(
+      'The API does not answer; trying again. Ctrl-C stops watching, not the run.\n',
+    )
+    expect(code).toBe(0)
+    await away.stop()
+  })
+})
