@@ -1,3 +1,4 @@
+import { ApiError } from '../core/client.ts'
 import { sleep } from '../core/sleep.ts'
 import { isTerminal } from '../core/state.ts'
 import { MICROS_PER_SECOND } from '../core/time.ts'
@@ -132,8 +133,9 @@ class FlowRunner {
     }
     const { backend, definition, run, signal } = this.#job
     this.#logger.info("Beginning flow run '%s' for flow '%s'", run.name, definition.name)
-    const policy = backend.adoptPolicy(run, definition)
-    policy.catch(() => undefined)
+    const policy = backend.adoptPolicy(run, definition).catch((fault: unknown) => {
+      this.#logger.warning('The retries of the flow could not be set: %s', describeError(fault))
+    })
     const attempt = await this.#attempt(parameters)
     if ('error' in attempt && signal.aborted) {
       return { kind: 'stopped', reason: signal.reason }
@@ -258,7 +260,13 @@ class FlowRunner {
   async #end(state: StateCreate, attempt: Attempt): Promise<FlowOutcome | 'again'> {
     const { backend, run, signal } = this.#job
     const patience = signal.aborted ? AbortSignal.timeout(REPORT_AFTER_STOP_MS) : signal
-    const result = await backend.propose(run, state, patience)
+    const result = await backend.propose(run, state, patience).catch((refusal: unknown) => {
+      if (!isRefusalOfData(state, refusal)) {
+        throw refusal
+      }
+      this.#logger.warning('The API does not keep the returned value: %s', describeError(refusal))
+      return backend.propose(run, { ...state, data: null }, patience)
+    })
     if (result.status === 'REJECT' && result.state?.type === 'SCHEDULED') {
       return 'again'
     }
@@ -278,6 +286,15 @@ class FlowRunner {
       reason: why ?? `the server answered ${status} with state ${state?.name ?? 'none'}`,
     }
   }
+}
+
+/** An end is worth more than its value. */
+function isRefusalOfData(state: StateCreate, refusal: unknown): boolean {
+  return (
+    state.data !== null &&
+    refusal instanceof ApiError &&
+    (refusal.status === 413 || refusal.status === 422)
+  )
 }
 
 /** Seconds until the server is to be asked again; undefined when asking again is no use. */

@@ -66,6 +66,22 @@ describe('a flow called with an API', () => {
     ])
   })
 
+  test('a value that the API refuses does not cost the end', async () => {
+    api.fault = ({ body }) =>
+      JSON.stringify(body ?? null).includes('"value":"secret"') ? { status: 422 } : undefined
+    expect(await flow({ name: 'refused' }, () => 'secret')()).toBe('secret')
+    expect(api.flowRuns[0]?.state).toMatchObject({ type: 'COMPLETED', data: null })
+    expect(api.messages().join()).toContain('The API does not keep the returned value')
+  })
+
+  test('a policy that the run may not set does not cost the end', async () => {
+    const run = api.addFlowRun()
+    api.fault = ({ method }) => (method === 'PATCH' ? { status: 403 } : undefined)
+    const child = await startAsAgent(api, run, 'failsTwice')
+    expect(await child.ended).toMatchObject({ code: 0 })
+    expect(api.stateNames(run.id)).toEqual(['Pending', 'Running', 'Failed'])
+  })
+
   test('log lines carry run, task run, level and an increasing time', async () => {
     const speaks = task({ name: 'speaks' }, (_: unknown, { logger }) => logger.error('in a task'))
     await flow({ name: 'logs' }, async (_, { logger }) => {
