@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
 import { addEventRoutes } from './http/events.ts'
@@ -55,6 +56,7 @@ function addRoutes(api: Api): void {
   addOpenApiRoutes(api)
   addFlowRoutes(api)
   addDeploymentRoutes(api)
+  addDeploymentFlowRunRoutes(api)
   addScheduleRoutes(api)
   addWorkPoolRoutes(api)
   addWorkQueueRoutes(api)

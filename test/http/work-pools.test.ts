@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { call } from '../support/call.ts'
+import { call, faults } from '../support/call.ts'
 import { aDeployment, aFlow, aFlowRun } from '../support/builders.ts'
 import { aWorkspace } from '../support/workspace.ts'
 
@@ -72,12 +72,7 @@ test.for<[string, unknown, number, unknown]>([
   await client.createWorkPool({ name: 'taken', type: 'process' })
   const answer = await call(key, 'POST', '/work_pools/', body)
   expect(answer.status).toBe(status)
-  if (locations !== undefined) {
-    const { exception_detail: detail } = answer.body as { exception_detail: { loc: unknown }[] }
-    expect(detail.map((fault) => fault.loc)).toEqual(locations)
-  } else {
-    expect(answer.body).toEqual({ detail: expect.any(String) })
-  }
+  expect(faults(answer.body)).toEqual(locations ?? 'detail')
   expect(await client.countWorkPools()).toBe(1)
 })
 

@@ -62,5 +62,5 @@ test('another fault of the store is thrown', async () => {
     .update(workPool)
     .set({ name: null as unknown as string })
     .where(eq(workPool.id, (await aWorkPool(workspace)).id))
-  await expect(commit(workspace, [statement])).rejects.toThrow()
+  await expect(commit(workspace, [statement])).rejects.toThrow('work_pool.name')
 })

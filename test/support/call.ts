@@ -20,3 +20,15 @@ export async function call(
   const text = await response.text()
   return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
 }
+
+/** Where a refusal puts its faults: Prefect's `loc` of each refused field, or `detail` when it says only that. */
+export function faults(body: unknown): unknown {
+  const { exception_detail: refused, detail } = body as {
+    exception_detail?: { loc: unknown }[]
+    detail?: unknown
+  }
+  if (refused !== undefined) {
+    return refused.map((fault) => fault.loc)
+  }
+  return typeof detail === 'string' ? 'detail' : body
+}

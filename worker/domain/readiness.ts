@@ -9,7 +9,7 @@ export const DEFAULT_HEARTBEAT_SECONDS = 30
 /** Heartbeats that a worker may miss until it counts as offline, as in Prefect. */
 export const MISSED_HEARTBEATS = 3
 /** A queue or deployment that nobody has asked for runs for this long is not ready; Prefect's number. */
-export const POLLED_WITHIN_SECONDS = 60
+const POLLED_WITHIN_SECONDS = 60
 
 /** A pool is ready when a worker serves it. Pools of Prefect's retired agents have no status. */
 export function workPoolStatus(

@@ -8,7 +8,7 @@ import { DomainError } from './errors.ts'
 export type ExistingSchedule = Pick<DeploymentSchedule, 'id' | 'slug'>
 
 /** The fields that a request sets; what it leaves out or sends as null stays as it is. */
-export type ScheduleFields = Partial<
+type ScheduleFields = Partial<
   Pick<DeploymentSchedule, 'schedule' | 'active' | 'max_scheduled_runs' | 'parameters' | 'slug'>
 >
 

@@ -1,22 +1,8 @@
 import { z } from 'zod'
-import { timestamp, uuid } from '#core/wire/common.ts'
-import {
-  deployment,
-  deploymentCreate,
-  deploymentFlowRunCreate,
-  deploymentUpdate,
-} from '#core/wire/deployment.ts'
-import { flowRun } from '#core/wire/flow-run.ts'
-import {
-  deploymentsCount,
-  deploymentsPage,
-  deploymentsQuery,
-  MAX_PAGE,
-  paged,
-} from '#core/wire/query.ts'
+import { deployment, deploymentCreate, deploymentUpdate } from '#core/wire/deployment.ts'
+import { deploymentsCount, deploymentsPage, deploymentsQuery, paged } from '#core/wire/query.ts'
 import { DomainError } from '#domain/errors.ts'
 import * as deployments from '#storage/deployments.ts'
-import { listFlowRuns } from '#storage/flow-runs.ts'
 import {
   deleteDeployment,
   getDeployment,
@@ -24,7 +10,6 @@ import {
   setDeploymentPaused,
   updateDeployment,
 } from '../operations/change-deployment.ts'
-import { createFlowRunFromDeployment, type CreatedFlowRun } from '../operations/create-flow-run.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
 
@@ -34,7 +19,6 @@ const idParam = z.object({ id: z.string().toLowerCase() })
 export function addDeploymentRoutes(api: Api): void {
   addChanges(api)
   addReads(api)
-  addFlowRunRoutes(api)
 }
 
 function addChanges(api: Api): void {
@@ -198,122 +182,4 @@ function addReads(api: Api): void {
       return { status: 200, body: page.answer(results, count) }
     },
   )
-}
-
-/** As in Prefect; a longer list is a 400. */
-const MAX_BULK = 100
-
-const bulkResult = z
-  .object({
-    results: z.array(
-      z.object({
-        flow_run_id: z.string().nullable(),
-        status: z.enum(['CREATED', 'FAILED']),
-        error: z.string().nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'FlowRunBulkCreateResponse' })
-
-/** What `flow.serve()` asks for: the due runs of the deployments that it serves itself. */
-const scheduledQuery = z
-  .strictObject({
-    deployment_ids: z.array(uuid),
-    scheduled_before: timestamp.nullish(),
-    limit: z.int().min(0).max(MAX_PAGE).nullish(),
-  })
-  .meta({ id: 'DeploymentScheduledFlowRunsQuery' })
-
-function addFlowRunRoutes(api: Api): void {
-  endpoint(
-    api,
-    {
-      method: 'post',
-      path: '/deployments/{id}/create_flow_run',
-      tag,
-      summary: 'Make a run of a deployment',
-      params: idParam,
-      body: deploymentFlowRunCreate,
-      bodyOptional: true,
-      answers: { 200: flowRun, 201: flowRun },
-      errors: [400, 404, 409],
-    },
-    async ({ workspace, caller, params, body, now }) => {
-      const { run, created } = await createFlowRunFromDeployment(
-        workspace,
-        caller,
-        params.id,
-        body,
-        now,
-      )
-      return { status: created ? 201 : 200, body: run }
-    },
-  )
-  endpoint(
-    api,
-    {
-      method: 'post',
-      path: '/deployments/{id}/create_flow_run/bulk',
-      tag,
-      summary: 'Make many runs of a deployment; each succeeds or fails by itself',
-      params: idParam,
-      body: z.array(deploymentFlowRunCreate),
-      answers: { 200: bulkResult },
-      errors: [400, 404],
-    },
-    async ({ workspace, caller, params, body, now }) => {
-      if (body.length > MAX_BULK) {
-        throw new DomainError(
-          'bad_request',
-          `Cannot create more than ${MAX_BULK} flow runs at once.`,
-        )
-      }
-      await getDeployment(workspace, params.id, now)
-      const results = await Promise.allSettled(
-        body.map((run) => createFlowRunFromDeployment(workspace, caller, params.id, run, now)),
-      )
-      return { status: 200, body: { results: results.map(toBulkResult) } }
-    },
-  )
-  endpoint(
-    api,
-    {
-      method: 'post',
-      path: '/deployments/get_scheduled_flow_runs',
-      tag,
-      summary: 'List the scheduled runs of deployments, the earliest first',
-      body: scheduledQuery,
-      answers: { 200: z.array(flowRun) },
-    },
-    async ({ workspace, body, now }) => {
-      const runs = await listFlowRuns(
-        workspace,
-        {
-          deployments: { id: { any_: body.deployment_ids } },
-          flow_runs: {
-            state: { type: { any_: ['SCHEDULED'] } },
-            next_scheduled_start_time: { before_: body.scheduled_before },
-          },
-        },
-        'NEXT_SCHEDULED_START_TIME_ASC',
-        toSlice(body),
-        now,
-      )
-      await deployments.recordDeploymentsPolled(workspace, body.deployment_ids, now)
-      return { status: 200, body: runs }
-    },
-  )
-}
-
-function toBulkResult(
-  result: PromiseSettledResult<CreatedFlowRun>,
-): z.infer<typeof bulkResult>['results'][number] {
-  if (result.status === 'fulfilled') {
-    return { flow_run_id: result.value.run.id, status: 'CREATED', error: null }
-  }
-  // What is not the request's fault fails the whole request, which may then be repeated.
-  if (!(result.reason instanceof DomainError) || result.reason.code === 'unavailable') {
-    throw result.reason
-  }
-  return { flow_run_id: null, status: 'FAILED', error: result.reason.message }
 }

@@ -55,13 +55,16 @@ const columns = {
   enforce_parameter_schema: deployment.enforce_parameter_schema,
 }
 
-/** A deployment's schedules in its own row, the latest changed first, so that a list is one query. */
+/**
+ * A deployment's schedules in its own row, so that a list is one query. The latest changed first; those made at once in the
+ * order in which they came.
+ */
 const schedules = sql<DeploymentSchedule[]>`(
   SELECT json_group_array(json_object(
     'id', s.id, 'created', s.created, 'updated', s.updated, 'deployment_id', s.deployment_id,
     'schedule', json(s.schedule), 'active', json(iif(s.active, 'true', 'false')),
     'max_scheduled_runs', s.max_scheduled_runs, 'parameters', json(s.parameters), 'slug', s.slug
-  ) ORDER BY s.updated DESC, s.id DESC)
+  ) ORDER BY s.updated DESC, s.rowid)
   FROM ${deploymentSchedule} s WHERE s.deployment_id = ${deployment.id})`.mapWith(
   (text: string): DeploymentSchedule[] => JSON.parse(text),
 )

@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { DeploymentSchedule } from '#core/wire/schedule.ts'
 import type { ScheduleChanges } from '#domain/schedules-merge.ts'
@@ -6,33 +6,6 @@ import type { Statement } from './commit.ts'
 import { newId } from './new-id.ts'
 import { deploymentSchedule } from './schema/config.ts'
 import type { Workspace } from './workspace.ts'
-
-/** The schedules of a deployment, the latest changed first. */
-export async function listSchedules(
-  workspace: Workspace,
-  deploymentId: string,
-): Promise<DeploymentSchedule[]> {
-  return await workspace.store
-    .select({
-      id: deploymentSchedule.id,
-      created: deploymentSchedule.created,
-      updated: deploymentSchedule.updated,
-      deployment_id: deploymentSchedule.deployment_id,
-      schedule: deploymentSchedule.schedule,
-      active: deploymentSchedule.active,
-      max_scheduled_runs: deploymentSchedule.max_scheduled_runs,
-      parameters: deploymentSchedule.parameters,
-      slug: deploymentSchedule.slug,
-    })
-    .from(deploymentSchedule)
-    .where(
-      and(
-        eq(deploymentSchedule.workspace_id, workspace.id),
-        eq(deploymentSchedule.deployment_id, deploymentId),
-      ),
-    )
-    .orderBy(desc(deploymentSchedule.updated), desc(deploymentSchedule.id))
-}
 
 /** The rows that new schedules become. */
 export function toScheduleRows(
