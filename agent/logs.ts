@@ -7,7 +7,7 @@ import { formatTimestamp } from '../core/time.ts'
 import type { LogCreate } from '../core/wire/log.ts'
 import type { AgentLog } from './agent-log.ts'
 import { splitLines } from './output-lines.ts'
-import { readText, type RunFolder, writeFileSafely } from './run-folder.ts'
+import { readText, type RunFolder, replaceFile } from './run-folder.ts'
 
 /** The name under which a run's output stands among its logs. */
 export const OUTPUT_LOGGER = 'headgate.process'
@@ -32,7 +32,8 @@ export interface OutputOptions {
 
 /**
  * Sends what a run's process writes to `output.log` as the run's logs. The file is the spool: sending goes on where it was
- * after an outage, and, since `output.offset` is kept, after a restart of the agent. Memory is one batch.
+ * after an outage, and, since `output.offset` is kept, after a restart of the agent. Memory is one batch. A batch whose answer
+ * was lost is sent again: a line arrives at least once.
  */
 export class OutputShipper {
   readonly #options: OutputOptions
@@ -91,7 +92,7 @@ export class OutputShipper {
       if (lines.length > 0) {
         await this.#send(lines)
         offset += consumed
-        await writeFileSafely(offsetPath, String(offset))
+        await replaceFile(offsetPath, String(offset))
       } else if (atEnd) {
         return
       } else {
@@ -99,7 +100,7 @@ export class OutputShipper {
       }
     }
     await this.#send([`the output is longer than ${MAX_OUTPUT_BYTES} bytes; the rest is left out`])
-    await writeFileSafely(offsetPath, String(Number.MAX_SAFE_INTEGER))
+    await replaceFile(offsetPath, String(Number.MAX_SAFE_INTEGER))
   }
 
   async #read(offset: number): Promise<Uint8Array> {

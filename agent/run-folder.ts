@@ -58,6 +58,13 @@ export async function isAcknowledged(folder: RunFolder): Promise<boolean> {
 }
 
 /** Writes a file so that a reader, or this program after a crash, sees the whole of it or nothing. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.new`
+  await writeFile(temporary, text, { mode: 0o600 })
+  await rename(temporary, path)
+}
+
+/** As `replaceFile`, and it outlives a loss of power. */
 export async function writeFileSafely(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`
   const file = await open(temporary, 'w', 0o600)

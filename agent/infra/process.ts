@@ -4,7 +4,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { mkdir, open, stat, writeFile } from 'node:fs/promises'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseJson, readText, type RunFolder, writeFileSafely } from '../run-folder.ts'
+import { parseJson, readText, replaceFile, type RunFolder, writeFileSafely } from '../run-folder.ts'
 import {
   type Driver,
   type Ending,
@@ -187,7 +187,7 @@ function sendToAll(leader: number, members: number[], signal: NodeJS.Signals): v
 
 async function writeLease(folder: RunFolder, lease: Lease): Promise<void> {
   const seconds = Math.max(1, Math.floor(lease.graceSeconds))
-  await writeFileSafely(join(folder.path, 'lease'), `${lease.stamp} ${seconds}\n`)
+  await replaceFile(join(folder.path, 'lease'), `${lease.stamp} ${seconds}\n`)
 }
 
 async function temporaryDirectory(folder: RunFolder): Promise<string> {

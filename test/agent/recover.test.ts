@@ -29,7 +29,7 @@ describe('an agent that was killed and is started again', () => {
     await hasEnded(lasting, short)
     expect(lasting.ends).toEqual([expect.objectContaining({ exit_code: 5, fence: 1 })])
     expect(short.ends).toEqual([expect.objectContaining({ exit_code: 4, fence: 1 })])
-    expect(fixture.plane.logLines(lasting).slice(1)).toEqual(['later'])
+    expect(fixture.plane.logLines(lasting).at(-1)).toBe('later')
     expect(fixture.plane.accepts.length).toBeLessThanOrEqual(2)
     await until('nothing is left', async () => (await again.runFolders()).length === 0)
   })
