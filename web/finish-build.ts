@@ -2,12 +2,48 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** What the page may load: itself, and the inline scripts that the build put into it. */
-function contentSecurityPolicy(scriptHashes: string[]): string {
+/** Preloads the fonts of the built page and writes `_headers`, which Cloudflare's static assets obey. */
+export async function finishBuild(folder: string): Promise<void> {
+  const page = join(folder, 'index.html')
+  const immutable = join('_app', 'immutable')
+  const files = await readdir(join(folder, immutable), { recursive: true })
+  const preloads = files
+    .filter((name) => name.endsWith('.woff2'))
+    .map(
+      (name) =>
+        `<link rel="preload" as="font" type="font/woff2" crossorigin href="/${immutable}/${name}" />`,
+    )
+  const html = (await readFile(page, 'utf8')).replace('</head>', `${preloads.join('')}</head>`)
+  const scripts = await Promise.all(
+    files
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => readFile(join(folder, immutable, name), 'utf8')),
+  )
+  await writeFile(page, html)
+  await writeFile(join(folder, '_headers'), headers(html, scripts.join('\n')))
+}
+
+function headers(html: string, scripts: string): string {
+  return `/*
+  Content-Security-Policy: ${contentSecurityPolicy(html, scripts)}
+  X-Content-Type-Options: nosniff
+  Referrer-Policy: same-origin
+  Permissions-Policy: camera=(), microphone=(), geolocation=()
+
+/_app/immutable/*
+  Cache-Control: public, max-age=31536000, immutable
+`
+}
+
+/** The page may load itself, run the inline scripts that the build put into it, and nothing else. */
+function contentSecurityPolicy(html: string, scripts: string): string {
+  const inlineScripts = hashesOf(html, /<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/g)
+  // SvelteKit announces pages in an element with a style attribute; no other is in the code.
+  const inlineStyles = hashesOf(scripts, /\sstyle="([^"]*)"/g)
   return [
     "default-src 'self'",
-    `script-src 'self' ${scriptHashes.join(' ')}`,
-    "style-src 'self'",
+    `script-src 'self' ${inlineScripts}`,
+    `style-src 'self' 'unsafe-hashes' ${inlineStyles}`,
     "img-src 'self' data:",
     "font-src 'self'",
     "connect-src 'self'",
@@ -18,35 +54,9 @@ function contentSecurityPolicy(scriptHashes: string[]): string {
   ].join('; ')
 }
 
-/** Preloads the fonts of the built page and writes `_headers`, which Cloudflare's static assets obey. */
-export async function finishBuild(folder: string): Promise<void> {
-  const page = join(folder, 'index.html')
-  const assets = join('_app', 'immutable', 'assets')
-  const fonts = (await readdir(join(folder, assets))).filter((name) => name.endsWith('.woff2'))
-  const preloads = fonts.map(
-    (name) =>
-      `<link rel="preload" as="font" type="font/woff2" crossorigin href="/${assets}/${name}" />`,
-  )
-  const html = (await readFile(page, 'utf8')).replace('</head>', `${preloads.join('')}</head>`)
-  await writeFile(page, html)
-  await writeFile(join(folder, '_headers'), headers(html))
-}
-
-function headers(html: string): string {
-  const inlineScripts = html.matchAll(/<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/g)
-  const hashes = [...inlineScripts].map(
-    ([, script]) =>
-      `'sha256-${createHash('sha256')
-        .update(script ?? '')
-        .digest('base64')}'`,
-  )
-  return `/*
-  Content-Security-Policy: ${contentSecurityPolicy(hashes)}
-  X-Content-Type-Options: nosniff
-  Referrer-Policy: same-origin
-  Permissions-Policy: camera=(), microphone=(), geolocation=()
-
-/_app/immutable/*
-  Cache-Control: public, max-age=31536000, immutable
-`
+function hashesOf(text: string, pattern: RegExp): string {
+  const contents = new Set([...text.matchAll(pattern)].map(([, content]) => content ?? ''))
+  return [...contents]
+    .map((content) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`)
+    .join(' ')
 }

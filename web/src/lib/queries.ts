@@ -8,6 +8,7 @@ import {
   toRowsQuery,
   type RunsView,
 } from './runs/runs-view.ts'
+import { narrowScreen } from './screen.svelte.ts'
 
 /** Server state, shared by all screens: going back shows at once what was there, then what is new. */
 export const queryClient = new QueryClient({
@@ -23,7 +24,8 @@ export const queryClient = new QueryClient({
 
 type Fetch = typeof fetch
 
-export const HISTOGRAM_BUCKETS = 72
+/** Bars that can still be told apart and picked. */
+const histogramBuckets = () => (narrowScreen.current ? 36 : 72)
 
 export const runRows = (view: RunsView, fetchWith?: Fetch) =>
   queryOptions({
@@ -45,7 +47,7 @@ export const runHistogram = (view: RunsView, fetchWith?: Fetch) =>
   queryOptions({
     queryKey: ['runs', 'histogram', formatRunsView({ ...view, sort: 'NAME_ASC' })],
     queryFn: () =>
-      api(fetchWith).flowRunHistogram(toHistogramQuery(view, Date.now(), HISTOGRAM_BUCKETS)),
+      api(fetchWith).flowRunHistogram(toHistogramQuery(view, Date.now(), histogramBuckets())),
     placeholderData: keepPreviousData,
   })
 

@@ -1,3 +1,4 @@
+import { untrack } from 'svelte'
 import { preferences } from './preferences.svelte.ts'
 
 interface Shortcut {
@@ -22,9 +23,10 @@ class Shortcuts {
   /** Adds a group; answers the function that takes it away. */
   add(title: string, shortcuts: Shortcut[]): () => void {
     const group = { title, shortcuts }
-    this.#groups = [...this.#groups, group]
+    // Called in effects, which must not depend on what others add.
+    this.#groups = [...untrack(() => this.#groups), group]
     return () => {
-      this.#groups = this.#groups.filter((each) => each !== group)
+      this.#groups = untrack(() => this.#groups).filter((each) => each !== group)
     }
   }
 

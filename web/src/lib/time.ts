@@ -135,7 +135,7 @@ export function fromDateTimeInput(text: string, zone: Zone): number | undefined 
 export function axisTicks(from: number, to: number, count: number): number[] {
   const step = STEPS.find((each) => (to - from) / each <= count) ?? Math.ceil((to - from) / count)
   const ticks: number[] = []
-  if (!(step > 0)) {
+  if (to <= from) {
     return ticks
   }
   for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
@@ -145,7 +145,15 @@ export function axisTicks(from: number, to: number, count: number): number[] {
 }
 
 const STEPS = [
-  ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
+  1,
+  2,
+  5,
+  10,
+  20,
+  50,
+  100,
+  200,
+  500,
   ...[1, 2, 5, 10, 15, 30].map((each) => each * SECOND),
   ...[1, 2, 5, 10, 15, 30].map((each) => each * MINUTE),
   ...[1, 2, 3, 6, 12].map((each) => each * HOUR),

@@ -89,7 +89,6 @@ export class LogFeed {
         this.#wanted = false
         const { time, offset } = window.after
         // Each page is asked for by the last line of the one before.
-        // oxlint-disable-next-line no-await-in-loop -- so they can't be read side by side
         const page = await this.#page(
           'TIMESTAMP_ASC',
           time === undefined ? undefined : { after_: time },
@@ -114,7 +113,6 @@ export class LogFeed {
     const seen = new Set<string>()
     while (!window.atEnd) {
       const { time, offset } = window.after
-      // oxlint-disable-next-line no-await-in-loop -- as above
       const page = await this.#page(
         'TIMESTAMP_ASC',
         time === undefined ? undefined : { after_: time },

@@ -58,9 +58,12 @@ export function stateMark(run: Stateful): string {
   return OWN_MARKS[run.state_name ?? ''] ?? stateKind(run)
 }
 
-/** `AwaitingConcurrencySlot` is what the API says; `Awaiting concurrency slot` is what people read. */
+/** The API says `AwaitingRetry`; people read `Awaiting retry`. */
 export function stateWord({ state_name, state_type }: Stateful): string {
   const name = state_name ?? state_type ?? 'No state'
+  if (name === 'AwaitingConcurrencySlot') {
+    return 'Awaiting slot'
+  }
   return /^[A-Z][a-z]+(?:[A-Z][a-z]+)+$/.test(name)
     ? name.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
     : name

@@ -3,7 +3,7 @@ import { formatDuration } from '../time.ts'
 
 type Schedule = Deployment['schedules'][number]
 
-/** `0 6 * * * Europe/Berlin`, `every 5 m 00 s`, the rule's text; and that it is off. */
+/** `0 6 * * * Europe/Berlin`, `every 5 m`, the rule's text; and that it is off. */
 export function scheduleText({ schedule, active }: Schedule): string {
   const text = shape(schedule)
   return active ? text : `${text} (off)`
@@ -15,7 +15,7 @@ function shape(schedule: Schedule['schedule']): string {
     return schedule.cron + zone
   }
   if ('interval' in schedule) {
-    return `every ${formatDuration(schedule.interval * 1000)}`
+    return `every ${formatDuration(schedule.interval * 1000).replace(/ 0+ [a-z]$/, '')}`
   }
   return schedule.rrule + zone
 }
