@@ -1,23 +1,19 @@
 import type { Command } from 'commander'
-import type { Client } from '../../core/client.ts'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros, parseTimestamp } from '../../core/time.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
-import type { Log } from '../../core/wire/log.ts'
 import type { FlowRunFilter, FlowRunsQuery } from '../../core/wire/query.ts'
 import type { OrchestrationResult, StateType } from '../../core/wire/state.ts'
 import { age, duration, presentTime } from './ages.ts'
 import { type Session, withApi } from './command.ts'
 import { confirm } from './confirm.ts'
 import { consoleUrl } from './console-url.ts'
-import { logCells } from './entry-line.ts'
 import { CliError, EXIT } from './exit.ts'
 import { everyPage, findFlowRun, flowNames } from './find.ts'
+import { printLogs } from './flow-run-logs.ts'
 import { isTerminal } from './follow.ts'
-import type { Output } from './output.ts'
 import { collect, wholeNumber } from './parameters.ts'
 import { isStateType, stateCell } from './state-style.ts'
-import { TaskNames } from './task-names.ts'
-import { followWithInterrupt, watchFlowRun } from './watch.ts'
+import { watchFlowRun } from './watch.ts'
 
 /** A run counts as due although the clocks of here and there differ by this. */
 const SOON: Micros = 5 * MICROS_PER_SECOND
@@ -186,74 +182,6 @@ async function inspectRun({ client, out }: Session, _options: object, name: stri
     ['Tags', run.tags.join(', ') || '-'],
     ['Parameters', JSON.stringify(run.parameters, undefined, 2)],
   ])
-}
-
-interface LogOptions {
-  follow?: boolean
-  tail?: number
-}
-
-async function printLogs(
-  { client, out }: Session,
-  options: LogOptions,
-  name: string,
-): Promise<void> {
-  const run = await findFlowRun(client, name)
-  const following = options.follow === true
-  const logs = following && options.tail === undefined ? [] : await readLogs(client, run, options)
-  if (out.json && !following) {
-    out.result(logs, () => undefined)
-    return
-  }
-  const tasks = new TaskNames(client)
-  if (!out.json) {
-    await tasks.learn(logs)
-  }
-  for (const log of logs) {
-    printLog(out, log, tasks.of(log))
-  }
-  if (following) {
-    const printed = new Set(logs.map(({ id }) => id))
-    const last = logs.at(-1)
-    const since = last === undefined ? undefined : parseTimestamp(last.timestamp)
-    await followWithInterrupt(client, out, {
-      id: run.id,
-      logsOnly: true,
-      ...(since === undefined ? {} : { since }),
-      print: (entry) => {
-        if (entry.kind === 'log' && !printed.has(entry.log.id)) {
-          printLog(out, entry.log, entry.task)
-        }
-      },
-    })
-  } else if (logs.length === 0) {
-    out.note(
-      isTerminal(run.state_type)
-        ? 'This run wrote no log lines.'
-        : `No log lines yet; the run is ${run.state_name}. Add --follow to wait for them.`,
-    )
-  }
-}
-
-async function readLogs(client: Client, run: FlowRun, { tail }: LogOptions): Promise<Log[]> {
-  const logs = { flow_run_id: { any_: [run.id] } }
-  if (tail === undefined) {
-    return await everyPage((page) => client.filterLogs({ logs, sort: 'TIMESTAMP_ASC', ...page }))
-  }
-  const latest = await everyPage(
-    (page) => client.filterLogs({ logs, sort: 'TIMESTAMP_DESC', ...page }),
-    tail,
-  )
-  return latest.toReversed()
-}
-
-/** While following, machines get one JSON object a line, since the whole is never there at once. */
-function printLog(out: Output, log: Log, task: string | undefined): void {
-  if (out.json) {
-    out.line(JSON.stringify(log))
-  } else {
-    out.progress(logCells(log, task))
-  }
 }
 
 async function watchRun({ client, out }: Session, _options: object, name: string): Promise<void> {

@@ -8,8 +8,9 @@ import { CliError, EXIT, usageError } from './exit.ts'
 import { everyPage, foundOr } from './find.ts'
 import type { Output } from './output.ts'
 import { wholeNumber } from './parameters.ts'
+import { type PreviewOptions, previewRuns } from './preview.ts'
 import { statusCell } from './state-style.ts'
-import { findPool, type PreviewOptions, previewRuns } from './work-pool.ts'
+import { findPool } from './work-pool.ts'
 
 interface PoolOption {
   pool: string
