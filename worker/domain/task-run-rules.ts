@@ -6,7 +6,7 @@ import type { TaskRunRecord } from './task-run.ts'
 import type { Rule, Verdict } from './transition.ts'
 
 /** What the rules must be given beyond the task run. */
-export interface TaskRunFacts {
+interface TaskRunFacts {
   /** A number of [0, 1), for the jitter of retries. */
   random: number
 }
