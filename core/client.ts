@@ -83,10 +83,15 @@ function describe(body: Json | undefined): string | undefined {
 
 function describeField(entry: Json): string {
   if (entry === null || typeof entry !== 'object' || Array.isArray(entry)) {
-    return String(entry)
+    return JSON.stringify(entry)
   }
-  const location = Array.isArray(entry['loc']) ? entry['loc'].slice(1).join('.') : ''
-  return location === '' ? String(entry['msg']) : `${location}: ${String(entry['msg'])}`
+  const location = Array.isArray(entry['loc']) ? entry['loc'].slice(1).map(text).join('.') : ''
+  const message = text(entry['msg'] ?? null)
+  return location === '' ? message : `${location}: ${message}`
+}
+
+function text(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 export interface ClientOptions {

@@ -4,7 +4,7 @@ import { flowRunId } from '#core/flow-run-id.ts'
 import { formatTimestamp } from '#core/time.ts'
 import { DEFAULT_POLICY } from '#domain/flow-run.ts'
 import { readHomeWorkPoolByName } from '#storage/work-pools.ts'
-import type { HomeContext, NewFlowRun, WorkPool } from '../../worker/durable/work-pool.ts'
+import type { HomeContext, NewFlowRun } from '../../worker/durable/work-pool.ts'
 import { homeContext } from '../../worker/operations/configure-home.ts'
 import { bindings, aWorkspace, type TestWorkspace } from '../support/workspace.ts'
 
@@ -72,9 +72,7 @@ class Walk {
 
   get stub() {
     const name = `${this.#context.workspace_id}:home:${this.#context.home_key}`
-    return bindings.WORK_POOL.get(
-      bindings.WORK_POOL.idFromName(name),
-    ) as unknown as DurableObjectStub<WorkPool>
+    return bindings.WORK_POOL.get(bindings.WORK_POOL.idFromName(name))
   }
 
   get #home() {
@@ -403,6 +401,7 @@ describe('the home beside its model', () => {
 
   it.for([1, 2, 3, 4, 5, 6])(
     'walk %i: nothing is lost, doubled, over a limit or out of order',
+    { timeout: 120_000 },
     async (seed) => {
       const walk = await aWalk(seed)
       for (let step = 0; step < 250; step += 1) {
@@ -413,6 +412,5 @@ describe('the home beside its model', () => {
       }
       expect(walk.runs.size).toBeGreaterThan(20)
     },
-    120_000,
   )
 })

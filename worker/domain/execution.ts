@@ -146,7 +146,7 @@ export function claimRun(run: HomeRun, agentId: string, moment: Moment): HomeRun
   const scheduledTime = currentState(run.record)?.state_details.scheduled_time ?? null
   return transit(
     claimed,
-    state('PENDING', 'Pending', null, { scheduled_time: scheduledTime }),
+    newState('PENDING', 'Pending', null, { scheduled_time: scheduledTime }),
     moment,
   )
 }
@@ -225,7 +225,7 @@ function comeBack(run: HomeRun, moment: Moment): HomeRun {
   const crashed = currentState(run.record)
   const wasLost =
     run.lost && crashed?.type === 'CRASHED' && crashed.state_details['agent_lost'] === true
-  return wasLost ? transit(run, state('RUNNING', 'Running', 'The agent is back.'), moment) : run
+  return wasLost ? transit(run, newState('RUNNING', 'Running', 'The agent is back.'), moment) : run
 }
 
 /** Why a process that is there should not be. */
@@ -268,7 +268,7 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
   const current = currentState(run.record)
   switch (run.record.state_type) {
     case 'CANCELLING':
-      return transit(ended, state('CANCELLED', 'Cancelled', 'The run was stopped.'), moment)
+      return transit(ended, newState('CANCELLED', 'Cancelled', 'The run was stopped.'), moment)
     case 'SCHEDULED':
       // It waited for its retry inside the process that is gone: any worker may now run it.
       return settled(withRetryType(ended, 'reschedule'), moment.now)
@@ -288,7 +288,7 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
 
 function crash(run: HomeRun, end: ExecutionEnd, moment: Moment): HomeRun {
   return retriedInfrastructure(
-    transit(run, state('CRASHED', 'Crashed', describeEnd(end)), moment),
+    transit(run, newState('CRASHED', 'Crashed', describeEnd(end)), moment),
     moment,
   )
 }
@@ -315,7 +315,7 @@ function retriedInfrastructure(run: HomeRun, moment: Moment): HomeRun {
   const again = withRetryType({ ...run, infrastructure_attempts: attempt }, 'reschedule')
   return transit(
     again,
-    state('SCHEDULED', 'AwaitingRetry', `Infrastructure retry ${attempt} of ${retries}`, {
+    newState('SCHEDULED', 'AwaitingRetry', `Infrastructure retry ${attempt} of ${retries}`, {
       scheduled_time: formatTimestamp(moment.now),
     }),
     moment,
@@ -349,7 +349,7 @@ export function onTimer(run: HomeRun, moment: Moment): HomeRun {
     case 'SCHEDULED':
       return transit(
         run,
-        state('SCHEDULED', 'Late', null, {
+        newState('SCHEDULED', 'Late', null, {
           scheduled_time: current.state_details.scheduled_time ?? null,
         }),
         moment,
@@ -357,13 +357,13 @@ export function onTimer(run: HomeRun, moment: Moment): HomeRun {
     case 'PAUSED':
       return transit(
         run,
-        state('FAILED', 'Failed', 'The flow was paused and never resumed.'),
+        newState('FAILED', 'Failed', 'The flow was paused and never resumed.'),
         moment,
       )
     case 'CANCELLING':
       return transit(
         run,
-        state('CANCELLED', 'Cancelled', 'Nobody confirmed that the run was stopped.'),
+        newState('CANCELLED', 'Cancelled', 'Nobody confirmed that the run was stopped.'),
         moment,
       )
     default:
@@ -383,14 +383,14 @@ function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
     case 'CANCELLING':
       return transit(
         lost,
-        state('CANCELLED', 'Cancelled', 'The agent was lost while it stopped the run.'),
+        newState('CANCELLED', 'Cancelled', 'The agent was lost while it stopped the run.'),
         moment,
       )
     case 'PENDING':
     case 'RUNNING':
       return transit(
         lost,
-        state('CRASHED', 'Crashed', 'The agent was lost: it has not renewed its lease.', {
+        newState('CRASHED', 'Crashed', 'The agent was lost: it has not renewed its lease.', {
           agent_lost: true,
         }),
         moment,
@@ -409,14 +409,14 @@ function backToQueue(run: HomeRun, moment: Moment): HomeRun {
   }
   return transit(
     waiting,
-    state('SCHEDULED', 'Scheduled', 'The agent did not accept the run.', {
+    newState('SCHEDULED', 'Scheduled', 'The agent did not accept the run.', {
       scheduled_time: currentState(run.record)?.state_details.scheduled_time ?? null,
     }),
     moment,
   )
 }
 
-function state(
+function newState(
   type: StateType,
   name: string,
   message: string | null,

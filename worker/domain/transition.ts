@@ -84,7 +84,7 @@ export function orchestrationResult(verdict: Verdict, state: State | null): Orch
           reason: verdict.reason,
         },
       }
-    case 'abort':
+    default:
       return { state, status: 'ABORT', details: { type: 'abort_details', reason: verdict.reason } }
   }
 }

@@ -253,14 +253,14 @@ export class WorkPoolStore {
     const [row] = this.#sql
       .exec<{ body: string }>("SELECT body FROM config WHERE kind = 'work_pool'")
       .toArray()
-    return parseConfig<HomeWorkPool>(row)
+    return (parseConfig(row) as HomeWorkPool | null) ?? undefined
   }
 
   deployment(id: string): HomeDeployment | undefined {
     const [row] = this.#sql
       .exec<{ body: string }>("SELECT body FROM config WHERE kind = 'deployment' AND id = ?", id)
       .toArray()
-    return parseConfig<HomeDeployment>(row)
+    return (parseConfig(row) as HomeDeployment | null) ?? undefined
   }
 
   configVersion(kind: ConfigKind, id: string): number {
@@ -355,8 +355,8 @@ export class WorkPoolStore {
 }
 
 /** A null body is a deleted object: its version stays, so that nothing older brings it back. */
-function parseConfig<T>(row: { body: string } | undefined): T | undefined {
-  return row === undefined ? undefined : ((JSON.parse(row.body) as T | null) ?? undefined)
+function parseConfig(row: { body: string } | undefined): unknown {
+  return row === undefined ? null : JSON.parse(row.body)
 }
 
 /** When a worker may take the run: scheduled, not waiting inside a process, and no earlier execution of it alive. */

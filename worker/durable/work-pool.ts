@@ -459,8 +459,6 @@ export class WorkPool extends DurableObject<Bindings> {
     }
     const before = query.scheduled_before ? (parseTimestamp(query.scheduled_before) ?? now) : now
     const after = query.scheduled_after ? (parseTimestamp(query.scheduled_after) ?? 0) : 0
-    const room = (limit: number | null, live: number) =>
-      limit === null ? 200 : Math.max(0, limit - live)
     const wanted = Math.min(query.limit ?? 200, 200, room(view.pool.limit, view.pool.live))
     const runs = view.queues
       .filter((queue) => !queue.paused && (only === null || only.includes(queue.id)))
@@ -979,7 +977,6 @@ export class WorkPool extends DurableObject<Bindings> {
 
   #moment(): Moment {
     const now = this.#now()
-    const randomBytes = () => crypto.getRandomValues(new Uint8Array(10))
     return {
       now,
       stateId: (run) => flowRunStateId(run.id, Math.floor(now / 1000), randomBytes()),
@@ -996,6 +993,15 @@ export class WorkPool extends DurableObject<Bindings> {
     this.#lastPosition = Math.max(this.#lastPosition + 1, this.#now())
     return this.#lastPosition
   }
+}
+
+/** As many runs as a worker is shown at once, as in Prefect; fewer where a limit leaves less room. */
+function room(limit: number | null, live: number): number {
+  return limit === null ? 200 : Math.max(0, limit - live)
+}
+
+function randomBytes(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(10))
 }
 
 /** Why a proposal of a run's own code is not heard; null when it is. */

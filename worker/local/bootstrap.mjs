@@ -60,7 +60,9 @@ function isBuilt() {
 
 function sourceHash() {
   const hash = createHash('sha256')
-  for (const file of SOURCES.flatMap((source) => filesBelow(join(root, source))).sort()) {
+  for (const file of SOURCES.flatMap((source) => filesBelow(join(root, source))).toSorted((a, b) =>
+    a < b ? -1 : 1,
+  )) {
     hash.update(relative(root, file)).update(readFileSync(file))
   }
   return hash.digest('hex')

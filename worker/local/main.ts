@@ -2,7 +2,7 @@ import { start } from './start.ts'
 
 const [command, ...args] = process.argv.slice(2)
 
-switch (command) {
+switch (String(command)) {
   case 'start':
     await start(args)
     break

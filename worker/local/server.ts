@@ -51,14 +51,14 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
     state.writeCredentials(credentials)
   }
   let children = childrenOf(process.pid)
-  let stopping = false
-  const watching = watch()
+  const watch = new AbortController()
+  const watching = keepUp()
 
   /** workerd may be killed; the state is on disk, so a new one goes on where it was. */
-  async function watch(): Promise<void> {
-    while (!stopping) {
+  async function keepUp(): Promise<void> {
+    while (!watch.signal.aborted) {
       await sleep(WATCH_MS)
-      if (stopping || children.some((child) => isAlive(child))) {
+      if (watch.signal.aborted || children.some((child) => isAlive(child))) {
         continue
       }
       await runtime.dispose().catch(() => undefined)
@@ -77,7 +77,7 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
     api_key,
     children: () => children,
     stop: async () => {
-      stopping = true
+      watch.abort()
       await watching
       await runtime.dispose()
       state.forgetServer()

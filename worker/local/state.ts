@@ -35,7 +35,7 @@ export class StateFolder {
   }
 
   readCredentials(): Credentials | undefined {
-    return this.#read<Credentials>('credentials.json')
+    return this.#read('credentials.json') as Credentials | undefined
   }
 
   writeCredentials(credentials: Credentials): void {
@@ -48,7 +48,7 @@ export class StateFolder {
    * @throws Error when a server is running
    */
   async takeOver(): Promise<void> {
-    const record = this.#read<ServerRecord>('server.json')
+    const record = this.#read('server.json') as ServerRecord | undefined
     if (record === undefined) {
       return
     }
@@ -75,7 +75,7 @@ export class StateFolder {
 
   /** The agent that a demo started on this folder. */
   readAgent(): ProcessMark | undefined {
-    return this.#read<ProcessMark>('agent.json')
+    return this.#read('agent.json') as ProcessMark | undefined
   }
 
   noteAgent(agent: ProcessMark | undefined): void {
@@ -86,9 +86,9 @@ export class StateFolder {
     }
   }
 
-  #read<T>(name: string): T | undefined {
+  #read(name: string): unknown {
     const file = join(this.path, name)
-    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
   }
 
   /** Whole or not at all, whenever the process is killed. */

@@ -104,11 +104,6 @@ function readReport(file: string): { passed: number; failed: number } {
 }
 
 function table(results: SuiteResult[]): string {
-  const line = (cells: string[]) =>
-    `  ${(cells[0] ?? '').padEnd(9)}${cells
-      .slice(1)
-      .map((cell) => cell.padStart(9))
-      .join('')}`
   const budgets = new Map(SUITES.map(({ name, minutes }) => [name, minutes * 60]))
   return [
     line(['SUITE', 'PASSED', 'FAILED', 'SECONDS', 'BUDGET']),
@@ -119,4 +114,9 @@ function table(results: SuiteResult[]): string {
     ),
     '',
   ].join('\n')
+}
+
+function line(cells: string[]): string {
+  const [first = '', ...rest] = cells
+  return `  ${first.padEnd(9)}${rest.map((cell) => cell.padStart(9)).join('')}`
 }
