@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Filters } from '#domain/filter.ts'
+import type { Condition } from '#domain/condition.ts'
+import { flowRunCondition, taskRunCondition, type Filters } from '#domain/filter.ts'
 import { listFlowRuns } from '#storage/flow-runs.ts'
 import { listFlows } from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
@@ -11,7 +12,7 @@ import {
   aWorkPool,
   aWorkQueue,
 } from '../support/builders.ts'
-import { aWorkspace } from '../support/workspace.ts'
+import { aWorkspace, bindings } from '../support/workspace.ts'
 
 const time = (hour: number) => `2026-03-01T${String(hour).padStart(2, '0')}:00:00.000000Z`
 const NOW = Date.UTC(2026, 2, 2) * 1000
@@ -282,5 +283,27 @@ describe('flows', () => {
   ])('by %s', async ([, filters, names]) => {
     const flows = await listFlows(workspace, filters, 'NAME_ASC', { limit: 200, offset: 0 })
     expect(flows.map((flow) => flow.name)).toEqual(names)
+  })
+})
+
+describe('the store reads only what is asked for', () => {
+  const ONE = { any_: [NOWHERE] }
+  test.for<[table: string, name: string, condition: Condition]>([
+    ['flow_run', 'deployment', flowRunCondition('w', { flow_runs: { deployment_id: ONE } })],
+    ['flow_run', 'parent', flowRunCondition('w', { flow_runs: { parent_task_run_id: ONE } })],
+    ['flow_run', 'caller', flowRunCondition('w', { flow_runs: { parent_flow_run_id: ONE } })],
+    ['flow_run', 'id', flowRunCondition('w', { flow_runs: { id: ONE } })],
+    ['task_run', 'flow run', taskRunCondition('w', { task_runs: { flow_run_id: ONE } })],
+  ])('%s by %s', async ([table, , { sql, params }]) => {
+    const { results } = await bindings.DB.prepare(
+      `EXPLAIN QUERY PLAN SELECT * FROM ${table} WHERE ${sql} ORDER BY id DESC LIMIT 200`,
+    )
+      .bind(...params)
+      .all<{ detail: string }>()
+    for (const { detail } of results) {
+      // A search by the workspace alone reads all of it.
+      expect(detail).not.toMatch(/\(workspace_id=\?\)/)
+    }
+    expect(results.length).toBeGreaterThan(1)
   })
 })

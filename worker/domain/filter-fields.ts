@@ -70,17 +70,6 @@ export function tags(
   ])
 }
 
-/** A reference to another row. */
-export function reference(
-  column: string,
-  filter: Given<{ operator?: Operator; any_?: List; is_null_?: Given<boolean> }>,
-): Condition | undefined {
-  return combined(filter, ({ any_, is_null_ }) => [
-    maybe(any_, (wanted) => oneOf(column, wanted)),
-    maybe(is_null_, (wanted) => isNull(column, wanted)),
-  ])
-}
-
 /** Bounds are inclusive; `is_null_` asks the column itself, also where the bounds ask an expression. */
 export function within(
   column: string,

@@ -15,7 +15,6 @@ import {
   isGiven,
   maybe,
   names,
-  reference,
   tags,
   values,
   within,
@@ -54,7 +53,10 @@ export const flowRunRows: Rows<wire.FlowRunFilter> = (workspaceId, filter) =>
       values('flow_run.id', given.id),
       names('flow_run.name', given.name),
       tags('flow_run.tags', given.tags),
-      reference('flow_run.deployment_id', given.deployment_id),
+      combined(given.deployment_id, ({ any_, is_null_ }) => [
+        maybe(any_, (wanted) => indexed('flow_run', workspaceId, 'deployment_id', wanted)),
+        maybe(is_null_, (wanted) => isNull('flow_run.deployment_id', wanted)),
+      ]),
       combined(given.work_queue_name, ({ any_, is_null_ }) => [
         maybe(any_, (wanted) => queueNamed('flow_run', workspaceId, wanted)),
         maybe(is_null_, (wanted) => isNull('flow_run.work_queue_id', wanted)),
@@ -69,17 +71,12 @@ export const flowRunRows: Rows<wire.FlowRunFilter> = (workspaceId, filter) =>
       within('flow_run.expected_start_time', given.expected_start_time),
       within('flow_run.next_scheduled_start_time', given.next_scheduled_start_time),
       maybe(given.parent_flow_run_id, ({ any_ }) =>
-        every([
-          maybe(any_, (parents) =>
-            exists('task_run', [
-              alive('task_run', workspaceId),
-              condition('task_run.id = flow_run.parent_task_run_id'),
-              oneOf('task_run.flow_run_id', parents),
-            ]),
-          ),
-        ]),
+        every([maybe(any_, (parents) => subflowsOf(workspaceId, parents))]),
       ),
-      reference('flow_run.parent_task_run_id', given.parent_task_run_id),
+      combined(given.parent_task_run_id, ({ any_, is_null_ }) => [
+        maybe(any_, (wanted) => indexed('flow_run', workspaceId, 'parent_task_run_id', wanted)),
+        maybe(is_null_, (wanted) => isNull('flow_run.parent_task_run_id', wanted)),
+      ]),
       values('flow_run.idempotency_key', given.idempotency_key),
       combined(given.created_by, ({ id_, type_, is_null_ }) => [
         maybe(id_, (wanted) => oneOf("flow_run.created_by ->> '$.id'", wanted)),
@@ -115,7 +112,7 @@ export const taskRunRows: Rows<wire.TaskRunFilter> = (workspaceId, filter) =>
         ]),
       ),
       combined(given.flow_run_id, ({ any_, is_null_ }) => [
-        maybe(any_, (wanted) => oneOf('task_run.flow_run_id', wanted)),
+        maybe(any_, (wanted) => indexed('task_run', workspaceId, 'flow_run_id', wanted)),
         // Prefect's client always sends `is_null_: false`; beside a list it says nothing.
         is_null_ === false && isGiven(any_)
           ? undefined
@@ -196,6 +193,33 @@ function inWorkspace(table: string, workspaceId: string): Condition {
 
 function alive(table: 'flow_run' | 'task_run', workspaceId: string): Condition {
   return condition(`${table}.workspace_id = ? AND ${table}.deleted = 0`, workspaceId)
+}
+
+/**
+ * Found through the column's index, which holds the ids as well. Without this detour SQLite walks through all runs of the
+ * workspace: it takes the primary key, of which it knows the first column, to be as selective.
+ */
+function indexed(
+  table: 'flow_run' | 'task_run',
+  workspaceId: string,
+  column: string,
+  wanted: readonly string[],
+): Condition {
+  return condition(
+    `${table}.id IN (SELECT found.id FROM ${table} AS found WHERE found.workspace_id = ? AND found.${column} IN (SELECT value FROM json_each(?)))`,
+    workspaceId,
+    JSON.stringify(wanted),
+  )
+}
+
+function subflowsOf(workspaceId: string, parents: readonly string[]): Condition {
+  return condition(
+    `flow_run.id IN (SELECT child.id FROM flow_run AS child WHERE child.workspace_id = ? AND child.parent_task_run_id IN
+      (SELECT caller.id FROM task_run AS caller WHERE caller.workspace_id = ? AND caller.flow_run_id IN (SELECT value FROM json_each(?))))`,
+    workspaceId,
+    workspaceId,
+    JSON.stringify(parents),
+  )
 }
 
 /** A run that has not started is placed by when it is expected to. */
