@@ -3,14 +3,7 @@ import { formatTimestamp } from '#core/time.ts'
 import type { State } from '#core/wire/state.ts'
 import { DEFAULT_POLICY } from '#domain/flow-run.ts'
 import { newId } from '#storage/new-id.ts'
-import {
-  deployment,
-  deploymentSchedule,
-  flow,
-  worker,
-  workPool,
-  workQueue,
-} from '#storage/schema/config.ts'
+import { deployment, flow, worker, workPool, workQueue } from '#storage/schema/config.ts'
 import { flowRun, taskRun } from '#storage/schema/runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 
@@ -109,21 +102,6 @@ export async function aDeployment(
     ...given,
   }
   const [made] = await workspace.store.insert(deployment).values(row).returning()
-  return required(made)
-}
-
-export async function aSchedule(
-  workspace: Workspace,
-  given: Partial<typeof deploymentSchedule.$inferInsert> & { deployment_id: string },
-) {
-  const row = {
-    ...stored(workspace),
-    schedule: { cron: '0 0 * * *', timezone: 'UTC', day_or: true },
-    active: true,
-    parameters: {},
-    ...given,
-  }
-  const [made] = await workspace.store.insert(deploymentSchedule).values(row).returning()
   return required(made)
 }
 

@@ -17,7 +17,7 @@ export interface Schema {
 }
 
 /** The schema itself, where a reference to a component stands. */
-export function resolve(schema: Schema, components: Record<string, Schema>): Schema {
+function resolve(schema: Schema, components: Record<string, Schema>): Schema {
   const name = schema.$ref?.split('/').at(-1)
   const referred = name === undefined ? undefined : components[name]
   return referred === undefined ? schema : resolve(referred, components)

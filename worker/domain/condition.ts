@@ -4,7 +4,7 @@ export interface Condition {
   readonly params: readonly (string | number)[]
 }
 
-export const ALWAYS: Condition = { sql: '1', params: [] }
+const ALWAYS: Condition = { sql: '1', params: [] }
 
 export function condition(sql: string, ...params: (string | number)[]): Condition {
   return { sql, params }

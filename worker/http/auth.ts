@@ -112,7 +112,7 @@ function isValid(key: { expires: string | null; revoked: string | null }, now: M
  * The token in an Authorization header: `Bearer <token>`, or Basic, whose text Prefect's client takes as it was
  * configured: the token alone, as a user's name or as a password.
  */
-export function tokenOf(header: string | undefined): string | undefined {
+function tokenOf(header: string | undefined): string | undefined {
   const match = /^(Bearer|Basic) +(\S+) *$/i.exec(header ?? '')
   const credentials = match?.[2]
   if (credentials === undefined || match?.[1]?.toLowerCase() === 'bearer') {

@@ -115,7 +115,7 @@ function toDomainError(error: unknown): DomainFault | undefined {
 const TRANSIENT =
   /network connection lost|overloaded|storage operation exceeded timeout|caused object to be reset|reset because its code was updated|transient issue|did not answer within|no longer accessible|internal error; reference/i
 
-export function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   return (
     (error instanceof Error && 'retryable' in error && error.retryable === true) ||
     causes(error).some((cause) => TRANSIENT.test(cause.message))
