@@ -13,7 +13,8 @@ import type { Backend, Caller, FlowFacts, FlowRunRecord } from './backend.ts'
 import { BatchSender, type Lost } from './batch-sender.ts'
 import { newId, nowMicros } from './clock.ts'
 import { RunAborted } from './errors.ts'
-import { relatedResource, type RelatedResource, tagResources, taskRunEvent } from './events.ts'
+import { taskRunEvent } from './events.ts'
+import { toFlowRunRecord } from './flow-run-record.ts'
 import { inChunks, sendAtExit } from './exit-sender.ts'
 import { LEVELS, type LogLine } from './logger.ts'
 import { proposal } from './states.ts'
@@ -272,45 +273,6 @@ export class ApiBackend implements Backend {
       facts.deployment,
     )
   }
-}
-
-function toFlowRunRecord(
-  run: FlowRun,
-  flow: Pick<Flow, 'id' | 'name' | 'tags'>,
-  deployment: Deployment | null = null,
-): FlowRunRecord {
-  return {
-    id: run.id,
-    name: run.name,
-    flowName: flow.name,
-    deploymentId: run.deployment_id ?? undefined,
-    tags: run.tags,
-    runCount: run.run_count,
-    policy: run.empirical_policy,
-    related: relatedOf(run, flow, deployment),
-  }
-}
-
-function relatedOf(
-  run: FlowRun,
-  flow: Pick<Flow, 'id' | 'name' | 'tags'>,
-  deployment: Deployment | null,
-): RelatedResource[] {
-  const related = [
-    relatedResource('flow-run', run.id, run.name),
-    relatedResource('flow', flow.id, flow.name),
-  ]
-  if (run.deployment_id !== null) {
-    related.push(relatedResource('deployment', run.deployment_id, deployment?.name))
-  }
-  if (run.work_queue_id !== null) {
-    related.push(relatedResource('work-queue', run.work_queue_id, run.work_queue_name))
-  }
-  if (run.work_pool_id !== null) {
-    related.push(relatedResource('work-pool', run.work_pool_id, run.work_pool_name))
-  }
-  const tags = new Set([...run.tags, ...flow.tags, ...(deployment?.tags ?? [])])
-  return [...related, ...tagResources(tags)]
 }
 
 function lostLogsNote({ items, bytes, last }: Lost<LogCreate>): LogCreate {

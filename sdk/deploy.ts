@@ -131,7 +131,7 @@ function describeDeployment(
 }
 
 /** The deployment of this name, if there is one. */
-export async function findDeployment(
+async function findDeployment(
   client: Client,
   flowName: string,
   name: string,

@@ -10,13 +10,13 @@ import { proposal } from './states.ts'
 const REPORT_MS = 30_000
 
 /** A flow as it is found in a module, whichever copy of the SDK made it. */
-export interface Executable {
+interface Executable {
   readonly flowName: string
   [EXECUTE](options?: { assigned?: AssignedRun }): Promise<number>
 }
 
 /** Whether a value is a flow. */
-export function isFlow(value: unknown): value is Executable {
+function isFlow(value: unknown): value is Executable {
   return typeof value === 'function' && EXECUTE in value
 }
 
@@ -26,7 +26,7 @@ export function isFlow(value: unknown): value is Executable {
  * @param directory what the path is relative to
  * @throws Error saying what was looked for and what is there
  */
-export async function loadFlow(
+async function loadFlow(
   entrypoint: string,
   directory: string = process.cwd(),
 ): Promise<Executable> {

@@ -25,6 +25,9 @@ export class UpstreamFailed extends Error {
 
 /** An error in one line, as a state's message tells it. */
 export function describeError(error: unknown): string {
+  if (error instanceof RunStopped) {
+    return error.message
+  }
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }
 

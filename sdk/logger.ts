@@ -5,7 +5,7 @@ import { nowMicros } from './clock.ts'
 /** Python's levels, which the API keeps. */
 export const LEVELS = { debug: 10, info: 20, warning: 30, error: 40, critical: 50 } as const
 
-export type LevelName = keyof typeof LEVELS
+type LevelName = keyof typeof LEVELS
 
 /** A longer message is cut. */
 const MAX_MESSAGE = 1_000_000

@@ -12,11 +12,11 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   }
 }
 
-export interface StandardJsonSchema {
+interface StandardJsonSchema {
   readonly input: (options: { readonly target: string }) => Record<string, unknown>
 }
 
-export type StandardResult<Output> =
+type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] }
 

@@ -3,7 +3,7 @@ import { sleep } from '../core/sleep.ts'
 import { MICROS_PER_SECOND } from '../core/time.ts'
 import type { Backend } from './backend.ts'
 import { runBody } from './body.ts'
-import { newId, nowMicros } from './clock.ts'
+import { nowMicros } from './clock.ts'
 import {
   describeError,
   explainError,
@@ -21,7 +21,8 @@ import type { Slots } from './slots.ts'
 import type { StandardSchema } from './standard-schema.ts'
 import { FinalState } from './states.ts'
 import { TaskFuture } from './task-future.ts'
-import { awaitAll, collectTaskInputs, rememberOrigin, resolveFutures } from './task-inputs.ts'
+import { awaitAll, rememberOrigin, resolveFutures } from './task-inputs.ts'
+import { makeRecord } from './task-run-record.ts'
 import { enterState, type TaskRunRecord, type TaskRunState, taskRunState } from './task-run.ts'
 
 /** What code that doesn't look at its signal gets to settle; short, so that the flow's own clean-up has time. */
@@ -260,44 +261,4 @@ function unwrap(value: unknown): unknown {
     })
   }
   return value
-}
-
-function makeRecord({ definition, input, waitFor, flow, callerTaskRunId }: TaskJob): TaskRunRecord {
-  const state = taskRunState('PENDING')
-  const count = flow?.counters.get(definition.key) ?? 0
-  flow?.counters.set(definition.key, count + 1)
-  const { retries = 0, retryDelaySeconds, retryJitterFactor } = definition.retry
-  return {
-    id: newId(),
-    name: `${definition.name}-${count}`,
-    flowRunId: flow?.run.id,
-    flowRunRunCount: flow?.run.runCount ?? 0,
-    taskKey: definition.key,
-    // Each attempt of a flow makes task runs of its own.
-    dynamicKey: newId(),
-    taskVersion: definition.version,
-    tags: [...definition.tags],
-    taskInputs: {
-      ...collectTaskInputs(input, waitFor),
-      ...(callerTaskRunId === undefined
-        ? {}
-        : { __parents__: [{ input_type: 'task_run', id: callerTaskRunId }] }),
-    },
-    policy: {
-      retries,
-      retry_delay:
-        retryDelaySeconds === undefined
-          ? null
-          : typeof retryDelaySeconds === 'number'
-            ? retryDelaySeconds
-            : [...retryDelaySeconds],
-      retry_jitter_factor: retryJitterFactor ?? null,
-    },
-    state,
-    runCount: 0,
-    startTime: undefined,
-    endTime: undefined,
-    expectedStartTime: state.time,
-    totalRunTime: 0,
-  }
 }

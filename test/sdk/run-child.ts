@@ -6,9 +6,9 @@ import type { FlowRun } from '#core/wire/flow-run.ts'
 import type { FakeApi } from '../support/node/fake-api.ts'
 
 const EXECUTE = new URL('./flows/execute.ts', import.meta.url).pathname
-export const FLOWS = new URL('./flows/flows.ts', import.meta.url).pathname
+const FLOWS = new URL('./flows/flows.ts', import.meta.url).pathname
 
-export interface Ended {
+interface Ended {
   code: number | null
   signal: string | null
   stdout: string
