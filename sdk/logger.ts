@@ -5,8 +5,6 @@ import { nowMicros } from './clock.ts'
 /** Python's levels, which the API keeps. */
 export const LEVELS = { debug: 10, info: 20, warning: 30, error: 40, critical: 50 } as const
 
-type LevelName = keyof typeof LEVELS
-
 /** A longer message is cut. */
 const MAX_MESSAGE = 1_000_000
 
