@@ -1,6 +1,6 @@
 import { formatTimestamp } from '../core/time.ts'
 
-export type LogFields = Record<string, string | number | boolean | null | undefined>
+type LogFields = Record<string, string | number | boolean | null | undefined>
 
 /** What the agent says of itself; the output of runs takes another way (`logs.ts`). */
 export interface AgentLog {

@@ -31,7 +31,7 @@ const LAST_OUTPUT_MS = 10_000
 export async function startAgent(options: AgentOptions): Promise<ExitCode> {
   const log = agentLog({
     json: options.json ?? false,
-    write: options.write ?? ((line) => process.stderr.write(line)),
+    write: options.write ?? writeToStandardError,
   })
   try {
     const config = agentConfig(options)
@@ -50,6 +50,14 @@ export async function startAgent(options: AgentOptions): Promise<ExitCode> {
     log.error(sentence(error))
     return error instanceof FatalError ? error.exitCode : ExitCode.failed
   }
+}
+
+function writeToStandardError(line: string): void {
+  if (process.stderr.listenerCount('error') === 0) {
+    // Who reads the log may go away; the agent stays.
+    process.stderr.on('error', () => undefined)
+  }
+  process.stderr.write(line)
 }
 
 async function serve(config: AgentConfig, identity: Identity, log: AgentLog): Promise<ExitCode> {

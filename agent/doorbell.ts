@@ -25,6 +25,8 @@ const MAX_UNANSWERED_PINGS = 2
 const CONNECT_TIMEOUT_MS = 15_000
 /** A connection that has lived this long was sound: the next failure is the first again. */
 const SOUND_MS = 60_000
+/** A restart of the API is over by then and not worth a word; a network that forbids WebSockets is. */
+const WARN_FAILURES = 5
 
 /**
  * The WebSocket on which the pool's home rings. It keeps itself open, with jittered back-off; while it is not, the claim
@@ -76,10 +78,10 @@ export class Doorbell {
     const { signal, log } = this.#options
     let failures = 0
     while (!signal.aborted) {
-      const opened = await this.#hold(version())
+      const opened = await this.#hold(version(), failures >= WARN_FAILURES)
       failures = opened >= SOUND_MS ? 1 : failures + 1
       if (!signal.aborted) {
-        if (failures === 3) {
+        if (failures === WARN_FAILURES) {
           log.warn('the doorbell cannot be held open; claiming by long poll until it can', {
             pool: this.#options.pool,
           })
@@ -94,8 +96,8 @@ export class Doorbell {
   }
 
   /** One connection, until it ends. Resolves with the milliseconds that it was open. */
-  async #hold(version: number): Promise<number> {
-    const { client, pool, queues, agentId, signal } = this.#options
+  async #hold(version: number, hadFailed: boolean): Promise<number> {
+    const { client, log, pool, queues, agentId, signal } = this.#options
     const { url, authorization } = client.doorbell(pool, {
       agentId,
       version,
@@ -132,6 +134,9 @@ export class Doorbell {
       socket.addEventListener('open', () => {
         clearTimeout(connecting)
         openedAt = performance.now()
+        if (hadFailed) {
+          log.info('the doorbell is open again')
+        }
         this.#setOpen(true)
       })
       socket.addEventListener('message', (event) => {

@@ -1,10 +1,11 @@
 import type { Client } from '../core/client.ts'
-import type { Finish } from '../core/wire/execution.ts'
+import type { Finish, FinishResult } from '../core/wire/execution.ts'
 import type { AgentLog } from './agent-log.ts'
 import { callPersistently, sentence } from './calls.ts'
 import { FatalError } from './exit-codes.ts'
 
 export type ExecutionEnd = Finish['executions'][number]
+export type EndAnswer = FinishResult['results'][number]
 
 export interface FinishesOptions {
   client: Client
@@ -16,7 +17,7 @@ export interface FinishesOptions {
 
 interface Waiting {
   end: ExecutionEnd
-  resolve: () => void
+  resolve: (answer: EndAnswer | undefined) => void
   reject: (reason: unknown) => void
 }
 
@@ -34,10 +35,10 @@ export class Finishes {
   }
 
   /**
-   * Resolves when the API has acknowledged the end, or will never take it (the pool is deleted, say).
+   * Resolves when the API has acknowledged the end; with undefined when it will never take it (the pool is deleted, say).
    * @throws FatalError; the signal's reason when the agent stops before
    */
-  report(end: ExecutionEnd): Promise<void> {
+  report(end: ExecutionEnd): Promise<EndAnswer | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ end, resolve, reject })
       void this.#send()
@@ -59,13 +60,14 @@ export class Finishes {
     const { client, log, pool, agentId, signal } = this.#options
     const executions = batch.map(({ end }) => end)
     try {
-      await callPersistently(() => client.finish(pool, { agent_id: agentId, executions }), {
-        log,
-        what: 'report the end of runs',
-        signal,
-      })
-      for (const { resolve } of batch) {
-        resolve()
+      const { results } = await callPersistently(
+        () => client.finish(pool, { agent_id: agentId, executions }),
+        { log, what: 'report the end of runs', signal },
+      )
+      for (const { end, resolve } of batch) {
+        resolve(
+          results.find((one) => one.flow_run_id === end.flow_run_id && one.fence === end.fence),
+        )
       }
     } catch (error) {
       await this.#settleFailed(batch, error)
@@ -89,7 +91,7 @@ export class Finishes {
         flow_run: first.end.flow_run_id,
         error: sentence(error),
       })
-      first.resolve()
+      first.resolve(undefined)
     }
   }
 }

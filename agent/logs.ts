@@ -10,7 +10,7 @@ import { splitLines } from './output-lines.ts'
 import { readText, type RunFolder, replaceFile } from './run-folder.ts'
 
 /** The name under which a run's output stands among its logs. */
-export const OUTPUT_LOGGER = 'headgate.process'
+const OUTPUT_LOGGER = 'headgate.process'
 /** Output and errors are written to one file, in their order, and cannot be told apart: all is INFO. */
 const OUTPUT_LEVEL = 20
 

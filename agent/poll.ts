@@ -110,12 +110,14 @@ async function waitAtDoorbell(doorbell: Doorbell, isKnownClosed: boolean, signal
 /** Writes each run down, asks for all of them whether they may be started, and starts those. */
 async function take(options: PollOptions, result: ClaimResult, stamp: number): Promise<void> {
   const claims = new Map<Run, ClaimedRun | string>()
-  for (const claimed of result.runs) {
-    const run = await writeDown(options, claimed)
-    if (run !== undefined) {
-      claims.set(run, problemOf(claimed) ?? claimed)
-    }
-  }
+  await Promise.all(
+    result.runs.map(async (claimed) => {
+      const run = await writeDown(options, claimed)
+      if (run !== undefined) {
+        claims.set(run, problemOf(claimed) ?? claimed)
+      }
+    }),
+  )
   if (claims.size === 0) {
     return
   }

@@ -2,7 +2,7 @@ import type { Client } from '../core/client.ts'
 import type { AgentLog } from './agent-log.ts'
 import { sentence } from './calls.ts'
 import { FatalError } from './exit-codes.ts'
-import type { Finishes } from './finishes.ts'
+import type { EndAnswer, Finishes } from './finishes.ts'
 import {
   type Driver,
   type Ending,
@@ -149,11 +149,17 @@ export class Run {
       signal.throwIfAborted()
       this.#phase = 'ended'
       runs.changed()
-      log.info('run ended', { ...this.#label(), result: ending.message })
       const drained = this.#output.finish()
       await within(FLUSH_MS, drained)
-      await this.#report(ending)
+      const answer = await this.#report(ending)
       await acknowledge(this.folder)
+      log.info('run ended', {
+        ...this.#label(),
+        state: answer?.answer === 'stale' ? 'replaced' : answer?.state?.name,
+        exit_code: ending.exitCode,
+        signal: ending.signal,
+        ...(ending.started ? {} : { reason: ending.message }),
+      })
       runs.remove(this)
       await this.cleanUp(drained)
     } catch (error) {
@@ -206,9 +212,9 @@ export class Run {
     await this.#agent.runs.until(() => others.every((other) => !other.occupies), this.#agent.signal)
   }
 
-  async #report(ending: Ending): Promise<void> {
+  async #report(ending: Ending): Promise<EndAnswer | undefined> {
     const cancelled = this.#stop !== undefined && !this.#stop.interrupted
-    await this.#agent.finishes.report({
+    return await this.#agent.finishes.report({
       flow_run_id: this.folder.flowRunId,
       fence: this.folder.fence,
       exit_code: ending.exitCode,
