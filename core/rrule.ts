@@ -15,7 +15,7 @@ export const FREQUENCIES = [
   'MINUTELY',
   'SECONDLY',
 ] as const
-export type Frequency = (typeof FREQUENCIES)[number]
+type Frequency = (typeof FREQUENCIES)[number]
 
 /** One RRULE. Times are wall times (see zone.ts), weekdays count from Monday as 0. An absent part takes every value. */
 export type Rule = {

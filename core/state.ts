@@ -2,7 +2,7 @@ import { formatTimestamp, type Micros } from './time.ts'
 import type { State, StateCreate, StateType } from './wire/state.ts'
 
 /** The types from which a run goes no further by itself. */
-export const TERMINAL_STATE_TYPES: readonly StateType[] = [
+const TERMINAL_STATE_TYPES: readonly StateType[] = [
   'COMPLETED',
   'CANCELLED',
   'FAILED',

@@ -8,7 +8,7 @@ import {
 } from './schedule.ts'
 import { stateCreate } from './state.ts'
 
-export const concurrencyOptions = z
+const concurrencyOptions = z
   .strictObject({
     collision_strategy: z.enum(['ENQUEUE', 'CANCEL_NEW']),
     grace_period_seconds: z.int().min(60).max(86_400).nullish(),
@@ -64,7 +64,7 @@ export const deploymentUpdate = z
   .meta({ id: 'DeploymentUpdate' })
 export type DeploymentUpdate = z.infer<typeof deploymentUpdate>
 
-export const globalConcurrencyLimit = z
+const globalConcurrencyLimit = z
   .object({
     ...stored,
     name: z.string(),

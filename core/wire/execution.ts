@@ -11,7 +11,7 @@ import { state } from './state.ts'
  */
 
 /** How an agent presents itself; the id is its own, kept on its disk, so that it is the same agent after a restart. */
-export const agentIdentity = z.strictObject({
+const agentIdentity = z.strictObject({
   agent_id: uuid,
   name: objectName,
   version: z.string(),

@@ -15,7 +15,7 @@ export const feedSubscribe = z.object({
 })
 export type FeedSubscribe = z.infer<typeof feedSubscribe>
 
-export const feedFrame = z.discriminatedUnion('type', [
+const feedFrame = z.discriminatedUnion('type', [
   /** Too much has changed since the version that was asked for: load the screen again. */
   z.object({ type: z.literal('reset'), version: z.int() }),
   z.object({ type: z.literal('subscribed'), version: z.int() }),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { createdBy, jsonObject, labels, objectName, stored, tags, uuid } from './common.ts'
 import { state, stateCreate, stateType } from './state.ts'
 
-export const flowRunPolicy = z
+const flowRunPolicy = z
   .object({
     max_retries: z.int(),
     retry_delay_seconds: z.number(),
@@ -123,4 +123,3 @@ export type FlowRunRow = z.infer<typeof flowRunRow>
 export const resumeFlowRun = z
   .strictObject({ run_input: jsonObject.nullish() })
   .meta({ id: 'ResumeFlowRun' })
-export type ResumeFlowRun = z.infer<typeof resumeFlowRun>

@@ -18,4 +18,3 @@ export const validationProblem = z
 export const problem = z
   .object({ detail: z.string().optional(), exception_message: z.string().optional() })
   .meta({ id: 'Problem' })
-export type Problem = z.infer<typeof problem>

@@ -109,7 +109,7 @@ export const workQueueFilter = z
   })
   .meta({ id: 'WorkQueueFilter' })
 
-export const workerFilter = z
+const workerFilter = z
   .strictObject({
     operator,
     last_heartbeat_time: z.strictObject(range).nullish(),
@@ -122,7 +122,7 @@ export const workerFilter = z
   })
   .meta({ id: 'WorkerFilter' })
 
-export const logFilter = z
+const logFilter = z
   .strictObject({
     operator,
     level: z.strictObject({ ge_: z.int().nullish(), le_: z.int().nullish() }).nullish(),
@@ -158,8 +158,8 @@ const runFilters = {
 }
 const queueFilters = { ...runFilters, work_pool_queues: workQueueFilter.nullish() }
 
-export const flowSort = z.enum(['NAME_ASC', 'NAME_DESC', 'CREATED_DESC', 'UPDATED_DESC'])
-export const flowRunSort = z.enum([
+const flowSort = z.enum(['NAME_ASC', 'NAME_DESC', 'CREATED_DESC', 'UPDATED_DESC'])
+const flowRunSort = z.enum([
   'ID_DESC',
   'START_TIME_ASC',
   'START_TIME_DESC',
@@ -170,7 +170,7 @@ export const flowRunSort = z.enum([
   'NEXT_SCHEDULED_START_TIME_ASC',
   'END_TIME_DESC',
 ])
-export const taskRunSort = z.enum([
+const taskRunSort = z.enum([
   'ID_DESC',
   'EXPECTED_START_TIME_ASC',
   'EXPECTED_START_TIME_DESC',
@@ -179,7 +179,7 @@ export const taskRunSort = z.enum([
   'NEXT_SCHEDULED_START_TIME_ASC',
   'END_TIME_DESC',
 ])
-export const logSort = z.enum(['TIMESTAMP_ASC', 'TIMESTAMP_DESC'])
+const logSort = z.enum(['TIMESTAMP_ASC', 'TIMESTAMP_DESC'])
 export type FlowSort = z.infer<typeof flowSort>
 export type FlowRunSort = z.infer<typeof flowRunSort>
 export type TaskRunSort = z.infer<typeof taskRunSort>
@@ -231,7 +231,6 @@ export const taskRunsPage = z
   .meta({ id: 'TaskRunsPage' })
 export type TaskRunsCount = z.infer<typeof taskRunsCount>
 export type TaskRunsQuery = z.infer<typeof taskRunsQuery>
-export type TaskRunsPage = z.infer<typeof taskRunsPage>
 
 export const workPoolsCount = z
   .strictObject({ work_pools: workPoolFilter.nullish() })
@@ -330,7 +329,7 @@ export const flowRunRows = z
   .meta({ id: 'FlowRunRows' })
 export type FlowRunRows = z.infer<typeof flowRunRows>
 
-export const facet = z.enum([
+const facet = z.enum([
   'state_name',
   'state_type',
   'flow',

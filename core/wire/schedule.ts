@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { jsonObject, stored, timestamp } from './common.ts'
 
 /** Prefect's client forbids extra keys when it reads these three back: send exactly their fields. */
-export const intervalSchedule = z
+const intervalSchedule = z
   .strictObject({
     /** Seconds, greater than zero. */
     interval: z.number().positive(),
@@ -11,7 +11,7 @@ export const intervalSchedule = z
   })
   .meta({ id: 'IntervalSchedule' })
 
-export const cronSchedule = z
+const cronSchedule = z
   .strictObject({
     cron: z.string(),
     timezone: z.string().nullish(),
@@ -19,15 +19,12 @@ export const cronSchedule = z
   })
   .meta({ id: 'CronSchedule' })
 
-export const rruleSchedule = z
+const rruleSchedule = z
   .strictObject({ rrule: z.string().max(6500), timezone: z.string().nullish() })
   .meta({ id: 'RRuleSchedule' })
 
-export const schedule = z.union([intervalSchedule, cronSchedule, rruleSchedule])
+const schedule = z.union([intervalSchedule, cronSchedule, rruleSchedule])
 export type Schedule = z.infer<typeof schedule>
-export type IntervalSchedule = z.infer<typeof intervalSchedule>
-export type CronSchedule = z.infer<typeof cronSchedule>
-export type RRuleSchedule = z.infer<typeof rruleSchedule>
 
 export const deploymentScheduleCreate = z
   .strictObject({

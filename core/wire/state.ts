@@ -39,7 +39,6 @@ export const stateDetails = z
     deployment_concurrency_lease_id: uuid.nullish(),
   })
   .meta({ id: 'StateDetails' })
-export type StateDetails = z.infer<typeof stateDetails>
 
 export const stateCreate = z
   .strictObject({

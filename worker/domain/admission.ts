@@ -4,7 +4,7 @@ import type { Micros } from '#core/time.ts'
  * Which waiting runs may start now, and why the others may not. A slot is a live execution: the counts below are counted,
  * never kept.
  */
-export interface AdmissionQueue {
+interface AdmissionQueue {
   id: string
   name: string
   /** 1 is served first. */

@@ -36,7 +36,7 @@ const ANIMALS = ['otter', 'heron', 'marten', 'lynx', 'crane', 'gecko', 'beaver',
 const TASKS = ['extract', 'validate', 'load-page', 'transform', 'publish', 'notify']
 
 /** Mulberry32: the same numbers at each start. */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -58,7 +58,7 @@ function pick<T>(items: readonly T[], random: number): T {
   return item
 }
 
-export function fakeId(kind: number, index: number): string {
+function fakeId(kind: number, index: number): string {
   return `${kind.toString(16).padStart(8, '0')}-0000-4000-8000-${index.toString(16).padStart(12, '0')}`
 }
 
@@ -319,7 +319,7 @@ const LINES = [
   'Customer segment “returning” has 18,204 members, 312 more than yesterday',
 ]
 
-export function fakeLogs(
+function fakeLogs(
   run: FlowRunRow,
   count: number,
   now: number,

@@ -3,7 +3,7 @@ import { goto } from '$app/navigation'
 import { session } from './session.svelte.ts'
 
 /** Where the console's own API is: the same origin, always. */
-export function apiUrl(): string {
+function apiUrl(): string {
   return `${location.origin}/api`
 }
 

@@ -2,7 +2,7 @@ import type { FeedFrame } from '#core/wire/feed.ts'
 import { FeedConnection, type FeedStatus } from './feed-connection.ts'
 import { session } from './session.svelte.ts'
 
-export type LiveStatus = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'paused'
+type LiveStatus = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'paused'
 
 interface Watch {
   topics: string[]

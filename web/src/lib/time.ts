@@ -77,7 +77,7 @@ export function formatDateTime(time: number, zone: Zone): string {
 }
 
 /** `14:03:22` */
-export function formatClock(time: number, zone: Zone): string {
+function formatClock(time: number, zone: Zone): string {
   return clockOf(parts(time, zone))
 }
 
@@ -85,12 +85,6 @@ export function formatClock(time: number, zone: Zone): string {
 export function formatClockMs(time: number, zone: Zone): string {
   const ms = ((time % SECOND) + SECOND) % SECOND
   return `${formatClock(time, zone)}.${String(Math.floor(ms)).padStart(3, '0')}`
-}
-
-/** The time of day where it says enough, else the date too. */
-export function formatShort(time: number, now: number, zone: Zone): string {
-  const text = formatDateTime(time, zone)
-  return text.slice(0, 10) === formatDateTime(now, zone).slice(0, 10) ? text.slice(11) : text
 }
 
 /** The zone's name as people there say it: `UTC`, `CET`, `GMT+2`. */

@@ -2,7 +2,7 @@ import type { Log } from '#core/wire/log.ts'
 import { toLogLine, type LogLine } from './log-line.ts'
 
 /** More lines than this are not kept in memory; those farthest from where the reader went are let go. */
-export const MOST_LINES = 100_000
+const MOST_LINES = 100_000
 
 interface Edge {
   /** The time to ask from, itself included; undefined before anything was loaded. */
