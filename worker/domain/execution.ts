@@ -14,7 +14,7 @@ import {
  */
 
 /** How a run's execution is watched: by an agent's lease, by what Prefect's worker reports, or not at all. */
-export type Liveness = 'leased' | 'reported' | 'none'
+type Liveness = 'leased' | 'reported' | 'none'
 
 /** A run at home: its record and what only its home knows of it. */
 export interface HomeRun {
@@ -39,6 +39,8 @@ export interface HomeRun {
   infrastructure_attempts: number
   /** When the alarm must look at it again. */
   timer_at: Micros | null
+  /** How many of its states have been turned into messages to others. */
+  told: number
 }
 
 /** What a change of state needs from outside: the time, and ids for states. */

@@ -5,7 +5,7 @@ import type { HomeRun } from '#domain/execution.ts'
 import { DEFAULT_POLICY, type FlowRunRecord } from '#domain/flow-run.ts'
 import { planSchedules, type ScheduledDate } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
-import type { NewFlowRun } from './work-pool.ts'
+import type { NewFlowRun } from './home.ts'
 
 /**
  * The runs that a change of their deployment takes away: never started, and made by a schedule.

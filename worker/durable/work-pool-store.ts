@@ -4,6 +4,7 @@ import type { HomeRun } from '#domain/execution.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
+import type { HomeMessage } from './home-outbox.ts'
 import { migrate } from './migrate.ts'
 
 interface RunRow extends Record<string, SqlStorageValue> {
@@ -44,6 +45,11 @@ const MIGRATIONS = [
       deployment_id TEXT PRIMARY KEY, at INTEGER NOT NULL
     ) WITHOUT ROWID`,
     'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
+    // What other objects must hear of a run; a row goes when it has been heard.
+    `CREATE TABLE message (
+      run_id TEXT NOT NULL, kind TEXT NOT NULL, state_type TEXT, at INTEGER NOT NULL, tries INTEGER NOT NULL,
+      PRIMARY KEY (run_id, kind)
+    ) WITHOUT ROWID`,
   ],
 ] as const
 
@@ -155,7 +161,8 @@ export class WorkPoolStore {
       .exec<{ at: number | null }>(
         `SELECT min(at) AS at FROM (
            SELECT min(timer_at) AS at FROM run WHERE timer_at IS NOT NULL
-           UNION ALL SELECT min(at) FROM schedule_timer)`,
+           UNION ALL SELECT min(at) FROM schedule_timer
+           UNION ALL SELECT min(at) FROM message)`,
       )
       .one().at
   }
@@ -327,6 +334,54 @@ export class WorkPoolStore {
       )
       .toArray()
       .map((row) => row.deployment_id)
+  }
+
+  // Messages to other objects
+
+  /** A newer message of the same kind about the same run takes the place of the older one. */
+  addMessage(message: HomeMessage, at: Micros): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO message (run_id, kind, state_type, at, tries) VALUES (?, ?, ?, ?, 0)',
+      message.run_id,
+      message.kind,
+      message.state_type,
+      at,
+    )
+  }
+
+  messagesDue(now: Micros): { message: HomeMessage; at: Micros; tries: number }[] {
+    return this.#sql
+      .exec<{ run_id: string; kind: string; state_type: string | null; at: number; tries: number }>(
+        'SELECT * FROM message WHERE at <= ? ORDER BY at LIMIT 100',
+        now,
+      )
+      .toArray()
+      .map(({ at, tries, ...message }) => ({ message: message as HomeMessage, at, tries }))
+  }
+
+  hasMessages(runId: string): boolean {
+    return (
+      this.#sql.exec('SELECT 1 FROM message WHERE run_id = ? LIMIT 1', runId).toArray().length > 0
+    )
+  }
+
+  /** Unless a newer one has taken its place meanwhile. */
+  removeMessage(message: HomeMessage, at: Micros): void {
+    this.#sql.exec(
+      'DELETE FROM message WHERE run_id = ? AND kind = ? AND at = ?',
+      message.run_id,
+      message.kind,
+      at,
+    )
+  }
+
+  postponeMessage(message: HomeMessage, at: Micros): void {
+    this.#sql.exec(
+      'UPDATE message SET at = ?, tries = tries + 1 WHERE run_id = ? AND kind = ?',
+      at,
+      message.run_id,
+      message.kind,
+    )
   }
 
   // Facts about the object itself

@@ -1,0 +1,55 @@
+import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
+import { LEASE_SECONDS, onTimer, settled } from '#domain/execution.ts'
+import { expand } from './home-config.ts'
+import { deliverMessages } from './home-outbox.ts'
+import type { Home } from './home.ts'
+import { report } from './report.ts'
+
+/** How long a lease must have been over, unnoticed, for that to count as an outage of the control plane itself. */
+const OUTAGE_MICROS = 20 * MICROS_PER_SECOND
+
+/** As many runs as the alarm looks at in one go. */
+const TIMER_BATCH = 500
+
+/** Never throws: an alarm that fails too often is given up by the platform. */
+export async function onAlarm(home: Home): Promise<void> {
+  home.disarmed()
+  try {
+    const now = home.now()
+    extendAfterOutage(home, now)
+    for (const run of home.store.withTimerUntil(now, TIMER_BATCH)) {
+      const next = onTimer(run, home.moment())
+      home.save(next)
+      if (next.record.state_type === 'CANCELLED' && next.live) {
+        home.callBack(next)
+      }
+    }
+    for (const id of home.store.schedulesDue(now)) {
+      expand(home, id)
+    }
+    home.ring()
+    await deliverMessages(home)
+    await home.flusher.onAlarm()
+  } catch (error) {
+    report('alarm failed', error)
+  }
+  home.arm()
+}
+
+/**
+ * After an outage of the control plane every holder gets one full lease: agents could not renew. A lease that ran out
+ * long before this alarm tells of one, since the alarm stands at the earliest lease.
+ */
+function extendAfterOutage(home: Home, now: Micros): void {
+  const expired = home.store
+    .withTimerUntil(now, Number.MAX_SAFE_INTEGER)
+    .filter((run) => run.live && !run.lost && run.lease_until !== null && run.lease_until <= now)
+  const longest = Math.max(...expired.map((run) => now - (run.lease_until ?? now)))
+  if (longest < OUTAGE_MICROS) {
+    return
+  }
+  const lease = now + LEASE_SECONDS * MICROS_PER_SECOND
+  for (const run of expired) {
+    home.store.save(settled({ ...run, lease_until: lease }, now))
+  }
+}

@@ -1,0 +1,144 @@
+import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
+import { settled, type HomeRun } from '#domain/execution.ts'
+import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
+import { readHomeWorkPool, type HomeWorkPool } from '#storage/work-pools.ts'
+import { create, remove } from './home-runs.ts'
+import type { Home } from './home.ts'
+import { report } from './report.ts'
+import { expandSchedules, removeAutomaticRuns } from './schedules.ts'
+import type { ConfigKind } from './work-pool-store.ts'
+
+/** A change of configuration that was announced so long ago and never sent is read from the store. */
+const PULL_AFTER_MICROS = 2 * MICROS_PER_SECOND
+
+/** By then its batch has long landed or failed, so that what was read is the last word. */
+const FORGET_CHANGE_MICROS = 60 * MICROS_PER_SECOND
+
+/** Notes, durably, that a change is being made in the store. */
+export function expectChange(home: Home, kind: ConfigKind, id: string): void {
+  home.store.markPendingChange(kind, id, home.now())
+}
+
+/** Takes a pool's configuration when it is newer than what is here; null: the pool was deleted. */
+export async function applyWorkPool(
+  home: Home,
+  id: string,
+  config: HomeWorkPool | null,
+): Promise<void> {
+  home.store.clearPendingChange('work_pool', id)
+  takeWorkPool(home, id, config)
+  home.afterChange()
+  await home.flusher.flushed()
+}
+
+/** Takes a deployment's configuration when it is newer; its future automatic runs are replaced in the same transaction. */
+export async function applyDeployment(
+  home: Home,
+  id: string,
+  config: HomeDeployment | null,
+): Promise<void> {
+  home.store.clearPendingChange('deployment', id)
+  takeDeployment(home, id, config)
+  home.afterChange()
+  await home.flusher.flushed()
+}
+
+/** Reads from the store what was announced and never came. With the store away the home goes on with what it knows. */
+export async function pullChanges(home: Home): Promise<void> {
+  const now = home.now()
+  const changes = home.store.pendingChanges(now - PULL_AFTER_MICROS)
+  try {
+    for (const { kind, id, since } of changes) {
+      if (kind === 'work_pool') {
+        takeWorkPool(home, id, (await readHomeWorkPool(home.workspace(), id)) ?? null)
+      } else {
+        takeDeployment(home, id, (await readHomeDeployment(home.workspace(), id)) ?? null)
+      }
+      if (since <= now - FORGET_CHANGE_MICROS) {
+        home.store.clearPendingChange(kind, id)
+      }
+    }
+  } catch (error) {
+    report('a change of configuration could not be read', error)
+  }
+}
+
+/** The ids of queues by their names; null for all; the first unknown name. */
+export function queueIds(home: Home, names: string[] | null | undefined): string[] | null | string {
+  if (names === null || names === undefined) {
+    return null
+  }
+  const queues = home.store.workPool()?.queues ?? []
+  const ids: string[] = []
+  for (const name of names) {
+    const queue = queues.find((candidate) => candidate.name === name)
+    if (queue === undefined) {
+      return name
+    }
+    ids.push(queue.id)
+  }
+  return ids
+}
+
+function takeWorkPool(home: Home, id: string, config: HomeWorkPool | null): void {
+  const version = config?.version_number ?? Number.MAX_SAFE_INTEGER
+  if (version <= home.store.configVersion('work_pool', id)) {
+    return
+  }
+  const kept = new Set(config?.queues.map((queue) => queue.id))
+  const gone = (home.store.workPool()?.queues ?? []).filter((queue) => !kept.has(queue.id))
+  home.store.saveConfig('work_pool', id, version, config)
+  for (const queue of gone) {
+    for (const run of home.store.ofQueue(queue.id)) {
+      home.save(detached(run, config === null, home.now()))
+    }
+  }
+}
+
+function takeDeployment(home: Home, id: string, config: HomeDeployment | null): void {
+  const version = config?.version_number ?? Number.MAX_SAFE_INTEGER
+  if (version <= home.store.configVersion('deployment', id)) {
+    return
+  }
+  const here = config?.home_key === home.known().home_key ? config : null
+  home.store.saveConfig('deployment', id, version, here)
+  const now = home.now()
+  const future = here !== null && !here.deployment.paused
+  for (const run of removeAutomaticRuns(
+    home.store.scheduledOfDeployment(id),
+    { onlyFuture: future, alsoManual: config === null },
+    now,
+  )) {
+    remove(home, run)
+  }
+  expand(home, id)
+}
+
+/** Makes the automatic runs that a deployment's schedules ask for and has the alarm do it again in time. */
+export function expand(home: Home, id: string): void {
+  const config = home.store.deployment(id)
+  if (config === undefined || config.deployment.paused) {
+    home.store.setScheduleTimer(id, null)
+    return
+  }
+  const plan = expandSchedules(config, home.store.scheduledOfDeployment(id), {
+    now: home.now(),
+    homeKey: home.known().home_key,
+  })
+  for (const run of plan.runs) {
+    create(home, run)
+  }
+  home.store.setScheduleTimer(id, plan.nextAt)
+}
+
+/** A run whose queue is gone waits in none: it stays visible and can be cancelled; a live one goes on. */
+function detached(run: HomeRun, poolGone: boolean, now: Micros): HomeRun {
+  const record = {
+    ...run.record,
+    work_queue_id: null,
+    ...(poolGone ? { work_pool_id: null } : {}),
+    seq: run.record.seq + 1,
+    updated: formatTimestamp(now),
+  }
+  return settled({ ...run, record }, now)
+}

@@ -1,0 +1,209 @@
+import { MICROS_PER_SECOND } from '#core/time.ts'
+import { resolveJobConfiguration } from '#core/job-template.ts'
+import type {
+  Accept,
+  AcceptResult,
+  Claim,
+  ClaimedRun,
+  ClaimResult,
+  Finish,
+  FinishResult,
+  Renew,
+  RenewResult,
+} from '#core/wire/execution.ts'
+import { admit } from '#domain/admission.ts'
+import {
+  ACCEPT_SECONDS,
+  acceptRun,
+  claimRun,
+  endExecution,
+  IDLE_RENEW_SECONDS,
+  isCurrent,
+  LEASE_SECONDS,
+  OFFLINE_GRACE_SECONDS,
+  RENEW_SECONDS,
+  renewRun,
+  transit,
+  type HomeRun,
+} from '#domain/execution.ts'
+import { currentState, proposedState } from '#domain/flow-run.ts'
+import { signRunToken } from '../operations/run-token.ts'
+import { pullChanges, queueIds } from './home-config.ts'
+import { notePresence } from './home-presence.ts'
+import type { Home } from './home.ts'
+
+const DEFAULT_GRACE_SECONDS = 30
+
+/** A run token can't outlive this, whatever its execution does. */
+const RUN_TOKEN_SECONDS = 30 * 24 * 3600
+
+/**
+ * Gives an agent runs that may start now, each under a lease and a new fence that are written before the answer leaves: an
+ * answer that is lost costs a run `ACCEPT_SECONDS` and nothing else.
+ */
+export async function claim(
+  home: Home,
+  request: Claim,
+): Promise<ClaimResult | { unknown_queue: string }> {
+  await pullChanges(home)
+  const queues = queueIds(home, request.work_queue_names)
+  if (typeof queues === 'string') {
+    return { unknown_queue: queues }
+  }
+  home.doorbell.answered(request.agent.agent_id)
+  const moment = home.moment()
+  const admission = admit(
+    home.store.admissionView(moment.now),
+    request.limit,
+    queues === null ? undefined : new Set(queues),
+  )
+  for (const { id } of admission.cancelled) {
+    const run = home.store.find(id)
+    if (run !== undefined) {
+      const state = proposedState(
+        { type: 'CANCELLED', message: 'Deployment concurrency limit reached.' },
+        moment.now,
+      )
+      home.save(transit(run, state, moment))
+    }
+  }
+  const claimed = home.store
+    .findMany(admission.admitted.map(({ id }) => id))
+    .map((run) => claimRun(run, request.agent.agent_id, moment))
+  for (const run of claimed) {
+    home.save(run)
+  }
+  const version = home.doorbell.version
+  notePresence(home, request.agent, queues)
+  home.afterChange()
+  const order = new Map(admission.admitted.map(({ id }, index) => [id, index]))
+  claimed.sort((a, b) => (order.get(a.record.id) ?? 0) - (order.get(b.record.id) ?? 0))
+  return {
+    runs: await Promise.all(claimed.map((run) => toClaimed(home, run))),
+    renew: home.store
+      .liveOfAgent(request.agent.agent_id)
+      .some(({ record }) => record.state_type === 'CANCELLING'),
+    version,
+    accept_seconds: ACCEPT_SECONDS,
+    lease_seconds: LEASE_SECONDS,
+    renew_seconds: RENEW_SECONDS,
+    offline_grace_seconds: OFFLINE_GRACE_SECONDS,
+  }
+}
+
+export function accept(home: Home, request: Accept): AcceptResult {
+  const moment = home.moment()
+  const results = request.executions.map(({ flow_run_id, fence }) => {
+    const run = home.store.find(flow_run_id)
+    if (run === undefined) {
+      return { flow_run_id, fence, answer: 'stop' as const, reason: 'there is no such run' }
+    }
+    const accepted = acceptRun(run, request.agent_id, fence, moment)
+    if (accepted.run !== run) {
+      home.save(accepted.run)
+    }
+    return accepted.answer === 'go'
+      ? { flow_run_id, fence, answer: accepted.answer, reason: null }
+      : { flow_run_id, fence, answer: accepted.answer, reason: accepted.reason }
+  })
+  home.afterChange()
+  return { results }
+}
+
+/**
+ * Renews all leases of an agent at once, and tells it what to do with each run that it says it runs. A run that it holds by
+ * our books and does not name is no longer renewed: its lease runs out.
+ */
+export function renew(home: Home, request: Renew): RenewResult {
+  const moment = home.moment()
+  const results = request.executions.map(({ flow_run_id, fence }) => {
+    const run = home.store.find(flow_run_id)
+    if (run === undefined) {
+      const reason = 'there is no such execution'
+      return { flow_run_id, fence, answer: 'stop' as const, grace_seconds: null, reason }
+    }
+    const { answer, reason, run: renewed } = renewRun(run, request.agent.agent_id, fence, moment)
+    if (renewed !== run) {
+      home.saveLease(run, renewed)
+    }
+    const grace = answer === 'cancel' ? graceSeconds(home, run) : null
+    return { flow_run_id, fence, answer, grace_seconds: grace, reason }
+  })
+  notePresence(home, request.agent, null)
+  home.afterChange()
+  return {
+    lease_seconds: LEASE_SECONDS,
+    renew_seconds: results.length > 0 ? RENEW_SECONDS : IDLE_RENEW_SECONDS,
+    offline_grace_seconds: OFFLINE_GRACE_SECONDS,
+    results,
+  }
+}
+
+/** The proof that executions have ended. Idempotent by fence. Ending one and ringing for the next is one transaction. */
+export function finish(home: Home, request: Finish): FinishResult {
+  const moment = home.moment()
+  const results = request.executions.map((end) => {
+    const { flow_run_id, fence } = end
+    const run = home.store.find(flow_run_id)
+    if (run === undefined || !isCurrent(run, request.agent_id, fence)) {
+      const state = run === undefined ? null : currentState(run.record)
+      return { flow_run_id, fence, answer: 'stale' as const, state }
+    }
+    const ended = endExecution(run, end, moment)
+    home.save(ended)
+    return { flow_run_id, fence, answer: 'ended' as const, state: currentState(ended.record) }
+  })
+  home.afterChange()
+  return { results }
+}
+
+/** An agent waits for runs of these queues; none named is all. */
+export function openDoorbell(home: Home, agentId: string, names: string[]): Response {
+  const queues = queueIds(home, names.length === 0 ? null : names)
+  if (typeof queues === 'string') {
+    return Response.json({ detail: `work queue '${queues}' does not exist` }, { status: 404 })
+  }
+  const { client } = home.doorbell.open(agentId, queues)
+  // What became claimable, or was cancelled, between the agent's last call and now is told at once.
+  home.ring()
+  if (home.store.liveOfAgent(agentId).some(({ record }) => record.state_type === 'CANCELLING')) {
+    home.doorbell.callBack(agentId)
+  }
+  home.arm()
+  return new Response(null, { status: 101, webSocket: client })
+}
+
+async function toClaimed(home: Home, run: HomeRun): Promise<ClaimedRun> {
+  const deployment =
+    run.record.deployment_id === null ? undefined : home.store.deployment(run.record.deployment_id)
+  const token = await signRunToken(home.bindings.HEADGATE_SECRET, {
+    workspace_id: home.known().workspace_id,
+    flow_run_id: run.record.id,
+    fence: run.fence,
+    home_key: home.known().home_key,
+    expires: Math.floor(home.now() / MICROS_PER_SECOND) + RUN_TOKEN_SECONDS,
+  })
+  return {
+    flow_run: home.toWire(run),
+    fence: run.fence,
+    flow: deployment?.flow ?? null,
+    deployment: deployment?.deployment ?? null,
+    job_configuration: jobConfiguration(home, run),
+    run_token: token,
+  }
+}
+
+function jobConfiguration(home: Home, run: HomeRun): ClaimedRun['job_configuration'] {
+  const deployment =
+    run.record.deployment_id === null ? undefined : home.store.deployment(run.record.deployment_id)
+  return resolveJobConfiguration(
+    home.store.workPool()?.pool.base_job_template ?? {},
+    deployment?.deployment.job_variables ?? null,
+    run.record.job_variables,
+  )
+}
+
+function graceSeconds(home: Home, run: HomeRun): number {
+  const configured = jobConfiguration(home, run)['grace_seconds']
+  return typeof configured === 'number' && configured >= 0 ? configured : DEFAULT_GRACE_SECONDS
+}

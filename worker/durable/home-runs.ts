@@ -1,0 +1,277 @@
+import { runTail } from '#core/flow-run-id.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
+import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
+import { admitOne } from '#domain/admission.ts'
+import { settled, transit, type HomeRun } from '#domain/execution.ts'
+import {
+  coreFlowPolicy,
+  minimalFlowPolicy,
+  policyAfterVerdict,
+  type FlowRunFacts,
+} from '#domain/flow-run-rules.ts'
+import {
+  currentState,
+  isTerminalType,
+  proposedState,
+  type FlowRunRecord,
+} from '#domain/flow-run.ts'
+import { judge, orchestrationResult } from '#domain/transition.ts'
+import type { Home, NewFlowRun, Proposer } from './home.ts'
+
+/**
+ * Idempotent by run id: a run that is there already is answered as it is.
+ * `mayExist`: the ids were reserved before, so that the runs may have been made, and may have left for the store.
+ */
+export async function createFlowRuns(
+  home: Home,
+  requests: NewFlowRun[],
+  mayExist: boolean,
+): Promise<{ run: FlowRun; created: boolean }[]> {
+  const results: { run: HomeRun; created: boolean }[] = []
+  for (const request of requests) {
+    const known = mayExist ? await home.load(request.record.id) : home.store.find(request.record.id)
+    results.push(
+      known === undefined
+        ? { run: create(home, request), created: true }
+        : { run: known, created: false },
+    )
+  }
+  home.afterChange()
+  await home.flusher.flushed()
+  return results.map(({ run, created }) => ({ run: home.toWire(run), created }))
+}
+
+/** A run that lives here; null when it does not: then the store has it, or nobody. */
+export function readFlowRun(home: Home, id: string): FlowRun | 'deleted' | null {
+  const run = home.store.find(id)
+  if (run === undefined) {
+    return null
+  }
+  // The store may not know yet.
+  return run.record.deleted ? 'deleted' : home.toWire(run)
+}
+
+export function readFlowRunStates(home: Home, id: string): State[] | null {
+  const run = home.store.find(id)
+  if (run === undefined) {
+    return null
+  }
+  return run.record.deleted ? [] : run.record.states
+}
+
+/** The run that has a state, if it lives here. */
+export function findRunOfState(home: Home, stateId: string): string | null {
+  const runs = home.store.withTail(runTail(stateId))
+  const owner = runs.find(({ record }) => record.states.some(({ id }) => id === stateId))
+  return owner?.record.id ?? null
+}
+
+/**
+ * Judges a proposed state by the ordered list of rules and writes what comes of it. Null: there is no such run.
+ * `wait`: answer only once the store has it, so that a list read next shows it.
+ */
+export async function proposeState(
+  home: Home,
+  id: string,
+  request: SetState,
+  proposer: Proposer,
+  wait: boolean,
+): Promise<OrchestrationResult | null> {
+  const run = await home.load(id)
+  if (run === undefined) {
+    return null
+  }
+  const result = propose(home, run, request, proposer)
+  home.afterChange()
+  if (wait) {
+    await home.flusher.flushed()
+  }
+  return result
+}
+
+/** Lets a paused run go on: in its process when that waits, else by a worker. Null: no such run. */
+export async function resumeFlowRun(home: Home, id: string): Promise<OrchestrationResult | null> {
+  const run = await home.load(id)
+  if (run === undefined) {
+    return null
+  }
+  const paused = currentState(run.record)
+  if (paused?.type !== 'PAUSED') {
+    const reason = 'Cannot resume a flow run that is not paused.'
+    return orchestrationResult({ kind: 'abort', reason }, null)
+  }
+  const state: StateCreate = paused.state_details.pause_reschedule
+    ? { type: 'SCHEDULED', name: 'Resuming' }
+    : { type: 'RUNNING' }
+  const result = propose(home, run, { state }, { kind: 'key' })
+  home.afterChange()
+  await home.flusher.flushed()
+  return result
+}
+
+/** Applies the given fields. Null: no such run; text: why it is refused. */
+export async function updateFlowRun(
+  home: Home,
+  id: string,
+  update: FlowRunUpdate & { labels?: FlowRunRecord['labels'] },
+): Promise<true | null | string> {
+  const run = await home.load(id)
+  if (run === undefined) {
+    return null
+  }
+  if (
+    update.job_variables &&
+    (run.record.state_type !== 'SCHEDULED' || run.record.work_queue_id === null)
+  ) {
+    return `Job variables for flow run ${id} can only be changed while it is scheduled in a work queue.`
+  }
+  home.save({ ...run, record: withUpdate(run.record, update, home.now()) })
+  home.afterChange()
+  await home.flusher.flushed()
+  return true
+}
+
+/** Leaves a tombstone, so that no late flush brings the run back; an agent that runs it is told to stop. */
+export async function deleteFlowRun(
+  home: Home,
+  id: string,
+): Promise<{ flow_id: string; idempotency_key: string | null } | null> {
+  const run = await home.load(id)
+  if (run === undefined) {
+    return null
+  }
+  remove(home, run)
+  home.callBack(run)
+  home.afterChange()
+  await home.flusher.flushed()
+  return run.record
+}
+
+/** Ends a run whose parent was stopped; one that has come to an end stays as it is. */
+export async function endFlowRun(home: Home, id: string, state: StateCreate): Promise<void> {
+  const run = await home.load(id)
+  if (run !== undefined && !isTerminalType(run.record.state_type)) {
+    propose(home, run, { state }, { kind: 'key' })
+    home.afterChange()
+  }
+}
+
+/** Makes a run; its first state is written as it is asked for. */
+export function create(home: Home, request: NewFlowRun): HomeRun {
+  const { record } = request
+  const run: HomeRun = {
+    record,
+    flow_name: request.flow_name,
+    deployment_name: request.deployment_name,
+    position: home.nextPosition(),
+    fence: 0,
+    live: false,
+    liveness: record.work_queue_id === null ? 'none' : 'reported',
+    agent_id: null,
+    accepted: false,
+    lease_until: null,
+    lost: false,
+    infrastructure_attempts: 0,
+    timer_at: null,
+    told: 0,
+  }
+  const moment = home.moment()
+  const state = proposedState(request.state ?? { type: 'PENDING' }, moment.now)
+  const made = transit(run, state, moment)
+  home.save(made)
+  return made
+}
+
+function propose(
+  home: Home,
+  run: HomeRun,
+  request: SetState,
+  proposer: Proposer,
+): OrchestrationResult {
+  const from = currentState(run.record)
+  const stale = staleProposer(run, proposer)
+  if (stale !== null) {
+    return orchestrationResult({ kind: 'abort', reason: stale }, from)
+  }
+  const moment = home.moment()
+  const to = proposedState(request.state, moment.now)
+  const facts: FlowRunFacts = {
+    slot: () =>
+      run.live
+        ? { free: true }
+        : admitOne(
+            home.store.admissionView(moment.now),
+            run.record.work_queue_id,
+            run.record.deployment_id,
+          ),
+    newKey: () => crypto.randomUUID(),
+  }
+  const proposal = { run: run.record, from, to, now: moment.now }
+  const judgement = request.force
+    ? judge(minimalFlowPolicy, proposal, facts)
+    : judge(coreFlowPolicy, proposal, facts)
+  const written =
+    judgement.verdict.kind === 'accept'
+      ? judgement.to
+      : judgement.verdict.kind === 'reject'
+        ? judgement.verdict.state
+        : null
+  if (written === null) {
+    return orchestrationResult(judgement.verdict, from)
+  }
+  const record = policyAfterVerdict(judgement.run, judgement.verdict)
+  // A worker that is no agent takes the run: from now on it only reports.
+  const takes = written.type === 'PENDING' && !run.live && record.work_queue_id !== null
+  const next = transit(
+    { ...run, record, ...(takes ? { liveness: 'reported' as const } : {}) },
+    written,
+    moment,
+  )
+  home.save(next)
+  if (written.type === 'CANCELLING') {
+    home.callBack(next)
+  }
+  return orchestrationResult(judgement.verdict, currentState(next.record))
+}
+
+/** Leaves a tombstone. */
+export function remove(home: Home, run: HomeRun): void {
+  const record = { ...run.record, deleted: true, seq: run.record.seq + 1 }
+  home.save(settled({ ...run, record }, home.now()))
+}
+
+/** Why a proposal of a run's own code is not heard; null when it is. */
+function staleProposer(run: HomeRun, proposer: Proposer): string | null {
+  if (proposer.kind === 'key' || proposer.flow_run_id !== run.record.id) {
+    return null
+  }
+  return run.live && run.fence === proposer.fence
+    ? null
+    : `This execution (fence ${proposer.fence}) is no longer current (fence ${run.fence}).`
+}
+
+function withUpdate(
+  record: FlowRunRecord,
+  update: FlowRunUpdate & { labels?: FlowRunRecord['labels'] },
+  now: Micros,
+): FlowRunRecord {
+  const { empirical_policy: policy, labels, name, ...fields } = update
+  const given = Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  )
+  return {
+    ...record,
+    ...given,
+    ...(name ? { name } : {}),
+    ...(labels ? { labels: { ...record.labels, ...labels } } : {}),
+    empirical_policy: {
+      ...record.empirical_policy,
+      ...Object.fromEntries(
+        Object.entries(policy ?? {}).filter(([, value]) => value !== undefined),
+      ),
+    },
+    seq: record.seq + 1,
+    updated: formatTimestamp(now),
+  }
+}

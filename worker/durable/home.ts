@@ -1,0 +1,281 @@
+import { flowRunStateId, type HomeKey } from '#core/flow-run-id.ts'
+import type { Micros } from '#core/time.ts'
+import type { FlowRun } from '#core/wire/flow-run.ts'
+import type { StateCreate } from '#core/wire/state.ts'
+import { settled, type HomeRun, type Moment } from '#domain/execution.ts'
+import {
+  toFlowRun,
+  toFlowRunRow,
+  toStoreColumns,
+  type FlowRunRecord,
+  type RunNames,
+} from '#domain/flow-run.ts'
+import { readFlowRunRecord } from '#storage/flow-run-records.ts'
+import { replicaRow, upsertReplicas } from '#storage/replica.ts'
+import { flowRun } from '#storage/schema/runs.ts'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
+import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
+import { eventHubStub } from '../operations/stubs.ts'
+import { Doorbell } from './doorbell.ts'
+import { Flusher, type FlushRow } from './flush.ts'
+import { messageDue, messagesOf } from './home-outbox.ts'
+import { report } from './report.ts'
+import { WorkPoolStore } from './work-pool-store.ts'
+
+/** What a home must know: its workspace and its own key. */
+export interface HomeContext extends ObjectContext {
+  home_key: HomeKey
+}
+
+/** A run that is to be made. */
+export interface NewFlowRun {
+  record: FlowRunRecord
+  flow_name: string | null
+  deployment_name: string | null
+  /** The first state; null makes a run that is Pending, as in Prefect. */
+  state: StateCreate | null
+}
+
+/** Who proposes a state; a run's own code speaks under its fence. */
+export type Proposer = { kind: 'key' } | { kind: 'run'; flow_run_id: string; fence: number }
+
+/**
+ * What all parts of a home rest on: its tables, its flusher, its doorbell, its clock and its one alarm. The parts are functions
+ * over it, one file each (`home-runs`, `home-executions`, `home-config`, …).
+ */
+export class Home {
+  readonly state: DurableObjectState
+  readonly bindings: Bindings
+  readonly store: WorkPoolStore
+  readonly flusher: Flusher
+  readonly doorbell: Doorbell
+  /** When the heartbeat of an agent, or a poll of a queue, was last noted in the store. */
+  readonly presence = new Map<string, Micros>()
+  readonly #loading = new Map<string, Promise<void>>()
+  #context: HomeContext | undefined
+  #lastNow = 0
+  #lastPosition: number
+  #armedFor: Micros | null = null
+
+  constructor(state: DurableObjectState, bindings: Bindings) {
+    this.state = state
+    this.bindings = bindings
+    this.store = new WorkPoolStore(state.storage)
+    const context = this.store.meta('context')
+    this.#context = context === undefined ? undefined : (JSON.parse(context) as HomeContext)
+    this.#lastPosition = this.store.lastPosition()
+    this.doorbell = new Doorbell(state, this.now())
+    this.flusher = new Flusher({
+      read: (ids) => this.#flushRows(ids),
+      all: () => this.store.allIds(),
+      write: (json) => upsertReplicas(this.workspace().database, flowRun, json),
+      acknowledged: (rows) => this.#acknowledged(rows),
+      setAside: (row, error) =>
+        report(`the store refuses flow run ${row.id} at seq ${row.seq}; it stays at home`, error),
+      readMarker: () => this.store.meta('dirty') !== undefined,
+      writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
+      now: () => this.now(),
+    })
+    // After a restart nobody knows what the alarm was set to.
+    this.arm()
+  }
+
+  // Runs
+
+  save(run: HomeRun): void {
+    const { told, messages } = messagesOf(run)
+    this.store.save(told)
+    for (const message of messages) {
+      this.store.addMessage(message, messageDue(message, this.now()))
+    }
+    this.flusher.markDirty(run.record.id)
+  }
+
+  /** A renewal that changed nothing but the lease is nobody's business but ours: the store is not told. */
+  saveLease(before: HomeRun, after: HomeRun): void {
+    if (after.record.seq === before.record.seq) {
+      this.store.save(after)
+    } else {
+      this.save(after)
+    }
+  }
+
+  /** Takes a run back from the store when it has left; whoever asks at the same time waits for the same read. */
+  async load(id: string): Promise<HomeRun | undefined> {
+    if (this.store.find(id) === undefined) {
+      const loading = this.#loading.get(id) ?? this.#readBack(id)
+      this.#loading.set(id, loading)
+      try {
+        await loading
+      } finally {
+        this.#loading.delete(id)
+      }
+    }
+    const run = this.store.find(id)
+    return run?.record.deleted === true ? undefined : run
+  }
+
+  async #readBack(id: string): Promise<void> {
+    const stored = await readFlowRunRecord(this.workspace(), id)
+    if (stored === undefined || this.store.find(id) !== undefined) {
+      return
+    }
+    const run: HomeRun = {
+      ...stored,
+      position: this.nextPosition(),
+      // Executions that it had before are over; a number that high is above all of theirs.
+      fence: stored.record.run_count + stored.record.states.length,
+      live: false,
+      liveness: stored.record.work_queue_id === null ? 'none' : 'reported',
+      agent_id: null,
+      accepted: false,
+      lease_until: null,
+      lost: false,
+      infrastructure_attempts: 0,
+      timer_at: null,
+      told: stored.record.states.length,
+    }
+    // Marked, so that it leaves again after the next flush if nothing comes of it.
+    this.save(settled(run, this.now()))
+  }
+
+  toWire(run: HomeRun): FlowRun {
+    return toFlowRun(run.record, this.names(run.record), this.now())
+  }
+
+  names(record: FlowRunRecord): RunNames {
+    const config = this.store.workPool()
+    const here = config !== undefined && config.pool.id === record.work_pool_id
+    const queue = config?.queues.find(({ id }) => id === record.work_queue_id)
+    return {
+      work_pool_name: here ? config.pool.name : null,
+      work_queue_name: queue?.name ?? null,
+    }
+  }
+
+  /** Tells the agent that runs it that something concerns the run. */
+  callBack(run: HomeRun): void {
+    if (run.live && run.agent_id !== null) {
+      this.doorbell.callBack(run.agent_id)
+    }
+  }
+
+  // After each change
+
+  /** Rings for what may start now, and sets the alarm. */
+  afterChange(): void {
+    this.ring()
+    this.arm()
+  }
+
+  ring(): void {
+    this.doorbell.ring(this.store.admissionView(this.now()))
+  }
+
+  /** The one alarm stands at the earliest of all times; a row is written only when that moved. */
+  arm(): void {
+    const times = [this.store.nextTimer(), this.flusher.due, this.doorbell.due].filter(
+      (time) => time !== null,
+    )
+    const at = times.length === 0 ? null : Math.max(Math.min(...times), this.now() + 1000)
+    if (at === null || (this.#armedFor !== null && at >= this.#armedFor)) {
+      return
+    }
+    this.#armedFor = at
+    void this.state.storage.setAlarm(Math.ceil(at / 1000))
+  }
+
+  /** The alarm has rung, so that none is set. */
+  disarmed(): void {
+    this.#armedFor = null
+  }
+
+  #flushRows(ids: string[]): FlushRow[] {
+    const workspaceId = this.known().workspace_id
+    return this.store.findMany(ids).map(({ record }) => ({
+      id: record.id,
+      seq: record.seq,
+      columns: replicaRow(flowRun, toStoreColumns(workspaceId, record)),
+    }))
+  }
+
+  /** A run leaves home once the store has exactly what is here and nothing more can come of it by itself. */
+  #acknowledged(rows: FlushRow[]): void {
+    const seqs = new Map(rows.map(({ id, seq }) => [id, seq]))
+    const runs = this.store.findMany([...seqs.keys()])
+    for (const run of runs) {
+      const { record } = run
+      const over = record.deleted || record.end_time !== null
+      if (
+        over &&
+        !run.live &&
+        record.seq === seqs.get(record.id) &&
+        !this.store.hasMessages(record.id)
+      ) {
+        this.store.remove(record.id)
+      }
+    }
+    this.#publish(runs)
+  }
+
+  /** The console's feed. It may be lost: who missed a change reads the list. */
+  #publish(runs: HomeRun[]): void {
+    const now = this.now()
+    const rows = runs
+      .filter(({ record }) => !record.deleted)
+      .map(({ record, flow_name, deployment_name }) =>
+        toFlowRunRow(record, { flow_name, deployment_name, ...this.names(record) }, now),
+      )
+    const deleted = runs.filter(({ record }) => record.deleted).map(({ record }) => record.id)
+    const hub = eventHubStub(this.workspace())
+    const sent = [
+      ...(rows.length > 0 ? [hub.publishFlowRuns(rows)] : []),
+      ...(deleted.length > 0 ? [hub.publishFlowRunsDeleted(deleted)] : []),
+    ]
+    for (const call of sent) {
+      this.state.waitUntil(call.catch((error: unknown) => report('the feed was not told', error)))
+    }
+  }
+
+  // Who and when
+
+  /** Keeps what a caller said of the workspace, for alarms, which have no caller. */
+  know(context: HomeContext): void {
+    if (JSON.stringify(context) !== JSON.stringify(this.#context)) {
+      this.#context = context
+      this.store.setMeta('context', JSON.stringify(context))
+    }
+  }
+
+  known(): HomeContext {
+    if (this.#context === undefined) {
+      throw new Error('this home has never been called')
+    }
+    return this.#context
+  }
+
+  workspace(): Workspace {
+    return workspaceOf(this.bindings, this.known())
+  }
+
+  moment(): Moment {
+    const now = this.now()
+    return {
+      now,
+      stateId: (run) =>
+        flowRunStateId(run.id, Math.floor(now / 1000), crypto.getRandomValues(new Uint8Array(10))),
+    }
+  }
+
+  /** Microseconds; strictly rising within the object, since its clock stands still while it computes. */
+  now(): Micros {
+    this.#lastNow = Math.max(this.#lastNow + 1, Date.now() * 1000)
+    return this.#lastNow
+  }
+
+  /** A run's place in its queue: later than all that were given. */
+  nextPosition(): number {
+    this.#lastPosition = Math.max(this.#lastPosition + 1, this.now())
+    return this.#lastPosition
+  }
+}
