@@ -11,7 +11,7 @@ export const countdown = flow(
   async ({ seconds }, { logger }) => {
     for (let left = seconds; left > 0; left -= 1) {
       logger.info('%d s left', left)
-      await sleep(1000)
+      await sleep(1)
     }
     return 'liftoff'
   },

@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join, relative } from 'node:path'
+import { join, relative, resolve as resolvePath } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Client } from '../../core/client.ts'
@@ -20,6 +20,7 @@ import {
 import { endProcess, markOf } from './processes.ts'
 import { startServer, type LocalServer } from './server.ts'
 import { StateFolder } from './state.ts'
+import { onStopSignal } from './stop-signals.ts'
 
 const root = join(import.meta.dirname, '../..')
 const headgate = join(root, 'agent/package/dist/headgate.js')
@@ -48,18 +49,16 @@ export async function demo(args: string[]): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const state = join(process.cwd(), values.state)
+  const state = resolvePath(values.state)
   const port = values.port === undefined ? await freePort(DEFAULT_PORT) : Number(values.port)
+  let started: Stage | undefined
+  onStopSignal(async () => started?.clear(), 130)
   title('Headgate on this machine')
   const server = await startServer({ state, port })
   say(`API      ${server.api_url}`)
   say(`Console  ${server.console_url}`)
   const stage = new Stage(server, state)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      void stage.clear().finally(() => process.exit(130))
-    })
-  }
+  started = stage
   try {
     await play(server, stage)
     title(`The console: ${server.console_url}`)

@@ -9,22 +9,28 @@ export interface ProcessMark {
 
 interface Listed extends ProcessMark {
   parent: number
+  /** Its words and, behind them, its environment. */
+  command: string
 }
 
 /** All processes of this machine. */
 function listProcesses(): Listed[] {
-  const ps = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,lstart='], { encoding: 'utf8' })
+  const ps = spawnSync('ps', ['axeww', '-o', 'pid=,ppid=,lstart=,command='], {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  })
   if (ps.status !== 0) {
     throw new Error(`ps failed: ${ps.error?.message ?? ps.stderr}`)
   }
   return ps.stdout
     .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.+?)\s*$/.exec(line))
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+((?:\S+\s+){4}\S+)\s+(.*)$/.exec(line))
     .filter((match) => match !== null)
-    .map(([, pid, parent, started]) => ({
+    .map(([, pid, parent, started, command]) => ({
       pid: Number(pid),
       parent: Number(parent),
       started: started ?? '',
+      command: command ?? '',
     }))
     .filter(({ pid }) => pid !== ps.pid)
 }
@@ -34,10 +40,17 @@ export function markOf(pid: number): ProcessMark | undefined {
   return found && { pid, started: found.started }
 }
 
-export function childrenOf(pid: number): ProcessMark[] {
+/** The processes of workerd that this process has started. */
+export function ownWorkerds(): ProcessMark[] {
+  return listProcesses().filter(isWorkerd).filter(isChild).map(toMark)
+}
+
+/** Every workerd that has this variable in its environment, whoever started it and whether that one still lives. */
+export function workerdsWith(name: string, value: string): ProcessMark[] {
   return listProcesses()
-    .filter((process) => process.parent === pid)
-    .map(({ pid: child, started }) => ({ pid: child, started }))
+    .filter(isWorkerd)
+    .filter(({ command }) => `${command} `.includes(` ${name}=${value} `))
+    .map(toMark)
 }
 
 export function isAlive(mark: ProcessMark): boolean {
@@ -57,4 +70,16 @@ export async function endProcess(mark: ProcessMark): Promise<void> {
     }
     await sleep(100)
   }
+}
+
+function isWorkerd({ command }: Listed): boolean {
+  return /^\S*workerd\s/.test(command)
+}
+
+function isChild({ parent }: Listed): boolean {
+  return parent === process.pid
+}
+
+function toMark({ pid, started }: Listed): ProcessMark {
+  return { pid, started }
 }

@@ -1,16 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  convertV4MiniflareOptions,
-  Log,
-  LogLevel,
-  Miniflare,
-  type V4WorkerOptions,
-} from 'miniflare'
 import { createWorkspace } from '../operations/create-workspace.ts'
-import { childrenOf, isAlive, type ProcessMark } from './processes.ts'
+import { ownWorkerds } from './processes.ts'
+import { startRuntime } from './runtime.ts'
 import { StateFolder, type Credentials } from './state.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -29,13 +23,13 @@ export interface LocalServer {
   workspace_api_url: string
   console_url: string
   api_key: string
-  /** The processes of workerd, for tests that kill them. */
-  children: () => ProcessMark[]
   stop: () => Promise<void>
 }
 
 /** How often the server looks whether its workerd is still there. */
-const WATCH_MS = 500
+const WATCH_MS = 1000
+/** Miniflare starts a workerd that was killed again by itself; when none is there for so long, it could not. */
+const GONE_MS = 15_000
 
 /** Runs the built Worker on this machine's workerd, on state that survives a restart. */
 export async function startServer(options: LocalServerOptions): Promise<LocalServer> {
@@ -43,28 +37,41 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
   await state.takeOver()
   const known = state.readCredentials()
   const secret = known?.secret ?? randomBytes(32).toString('base64url')
-  let runtime = await startRuntime(options, state, secret)
+  const start = () =>
+    startRuntime({
+      host: options.host ?? '127.0.0.1',
+      port: options.port,
+      data: join(state.path, 'data'),
+      secret,
+      onRestart: () => {
+        state.noteServer(ownWorkerds())
+        options.onRestart?.()
+      },
+    })
+  let runtime = await start()
+  state.noteServer(ownWorkerds())
   const database = await runtime.getD1Database('DB')
   await applyMigrations(database)
   const credentials = known ?? (await makeWorkspace(database, secret))
   if (known === undefined) {
     state.writeCredentials(credentials)
   }
-  let children = childrenOf(process.pid)
   const watch = new AbortController()
   const watching = keepUp()
 
-  /** workerd may be killed; the state is on disk, so a new one goes on where it was. */
+  /** workerd may be killed at any time; the state is on disk, so a new one goes on where it was. */
   async function keepUp(): Promise<void> {
+    let seen = Date.now()
     while (!watch.signal.aborted) {
-      await sleep(WATCH_MS)
-      if (watch.signal.aborted || children.some((child) => isAlive(child))) {
-        continue
+      await sleep(WATCH_MS, undefined, { signal: watch.signal }).catch(() => undefined)
+      if (ownWorkerds().length > 0) {
+        seen = Date.now()
+      } else if (!watch.signal.aborted && Date.now() - seen > GONE_MS) {
+        await runtime.dispose().catch(() => undefined)
+        runtime = await start()
+        state.noteServer(ownWorkerds())
+        options.onRestart?.()
       }
-      await runtime.dispose().catch(() => undefined)
-      runtime = await startRuntime(options, state, secret)
-      children = childrenOf(process.pid)
-      options.onRestart?.()
     }
   }
 
@@ -75,7 +82,6 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
     workspace_api_url: `${origin}/api/accounts/${account_id}/workspaces/${workspace_id}`,
     console_url: origin,
     api_key,
-    children: () => children,
     stop: async () => {
       watch.abort()
       await watching
@@ -83,50 +89,6 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
       state.forgetServer()
     },
   }
-}
-
-async function startRuntime(
-  options: LocalServerOptions,
-  state: StateFolder,
-  secret: string,
-): Promise<Miniflare> {
-  const built = join(root, 'dist/worker')
-  if (!existsSync(join(built, 'options.json'))) {
-    throw new Error('the Worker is not built; run `npm run build`')
-  }
-  const described = JSON.parse(readFileSync(join(built, 'options.json'), 'utf8')) as V4WorkerOptions
-  const runtime = new Miniflare(
-    convertV4MiniflareOptions({
-      ...described,
-      name: 'headgate',
-      modulesRoot: built,
-      modules: [
-        {
-          type: 'ESModule',
-          path: join(built, 'index.js'),
-          contents: readFileSync(join(built, 'index.js'), 'utf8'),
-        },
-      ],
-      assets: { ...described.assets, directory: join(root, 'web/build') },
-      bindings: { HEADGATE_SECRET: secret },
-      host: options.host ?? '127.0.0.1',
-      port: options.port,
-      // Nothing here asks the internet about the request's origin.
-      cf: false,
-      resourcePersistencePath: join(state.path, 'data'),
-      log: new Log(LogLevel.WARN),
-      handleRuntimeStdio: forwardToStderr,
-    }),
-  )
-  await runtime.ready
-  state.noteServer(childrenOf(process.pid))
-  return runtime
-}
-
-/** Standard output belongs to whoever started the server. */
-function forwardToStderr(stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream): void {
-  stdout.on('data', (chunk: Buffer) => process.stderr.write(chunk))
-  stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk))
 }
 
 /** The same as `wrangler d1 migrations apply`, in the same table. */

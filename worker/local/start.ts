@@ -1,6 +1,7 @@
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startServer } from './server.ts'
+import { type LocalServer, startServer } from './server.ts'
+import { onStopSignal } from './stop-signals.ts'
 
 const DEFAULT_PORT = 4280
 
@@ -19,6 +20,8 @@ export async function start(args: string[]): Promise<void> {
   if (options === undefined) {
     return
   }
+  let running: LocalServer | undefined
+  onStopSignal(async () => running?.stop(), 0)
   const server = await startServer({
     ...options,
     onRestart: () => process.stderr.write('workerd had gone; it was started again\n'),
@@ -26,11 +29,7 @@ export async function start(args: string[]): Promise<void> {
     process.stderr.write(`Headgate can't start: ${explain(error, options.port)}\n`)
     process.exit(1)
   })
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      void server.stop().finally(() => process.exit(0))
-    })
-  }
+  running = server
   const { api_url, workspace_api_url, console_url, api_key } = server
   process.stdout.write(
     options.json
@@ -59,7 +58,7 @@ function readOptions(args: string[]) {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw new Error(`--port takes a number from 1 to 65535, not '${values.port}'`)
     }
-    return { port, host: values.host, state: join(process.cwd(), values.state), json: values.json }
+    return { port, host: values.host, state: resolve(values.state), json: values.json }
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
     process.exitCode = 2

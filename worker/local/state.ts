@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { endProcess, isAlive, markOf, type ProcessMark } from './processes.ts'
+import { endProcess, isAlive, markOf, type ProcessMark, workerdsWith } from './processes.ts'
 
 /** What a local instance keeps in its state folder beside the databases. */
 export interface Credentials {
@@ -18,6 +18,9 @@ export interface Credentials {
   /** Signs run tokens. */
   secret: string
 }
+
+/** By this the workerd of a folder is known, whatever has become of its runner. */
+const STATE_VARIABLE = 'HEADGATE_LOCAL_STATE'
 
 interface ServerRecord {
   runner: ProcessMark
@@ -43,23 +46,24 @@ export class StateFolder {
   }
 
   /**
-   * Makes sure that no other server uses the folder: one that was killed may have left a workerd behind, which still holds the
-   * port and the databases; it is ended.
+   * Makes sure that no other server uses the folder: one that was killed, at whatever point, may have left a workerd behind,
+   * which still holds the port and the databases; it is ended.
    * @throws Error when a server is running
    */
   async takeOver(): Promise<void> {
     const record = this.#read('server.json') as ServerRecord | undefined
-    if (record === undefined) {
-      return
-    }
-    if (record.runner.pid !== process.pid && isAlive(record.runner)) {
+    if (record !== undefined && record.runner.pid !== process.pid && isAlive(record.runner)) {
       throw new Error(
         `a server (process ${record.runner.pid}) is already running on ${this.path}; stop it, or give another folder with --state`,
       )
     }
-    for (const child of record.children) {
-      await endProcess(child)
+    this.noteServer([])
+    // Those on the record, and one that was started just before its runner died.
+    for (const left of [...(record?.children ?? []), ...workerdsWith(STATE_VARIABLE, this.path)]) {
+      await endProcess(left)
     }
+    // What is started from here on inherits it.
+    process.env[STATE_VARIABLE] = this.path
   }
 
   noteServer(children: ProcessMark[]): void {
