@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: 'node',
-          include: ['test/*.test.ts', 'test/{core,domain,agent,sdk,web}/**/*.test.ts'],
+          include: ['test/*.test.ts', 'test/{core,domain,agent,sdk,web,local}/**/*.test.ts'],
           testTimeout: 30_000,
         },
       },

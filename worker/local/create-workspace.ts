@@ -61,8 +61,13 @@ function readOptions() {
       return undefined
     }
     const { name } = values
-    if (name === undefined || name.trim() === '') {
+    if (name === undefined) {
       throw new Error('--name is missing: what is the workspace called?')
+    }
+    for (const text of [name, values.account ?? name]) {
+      if (!/^[^/%&><\p{Cc}]{1,255}$/u.test(text)) {
+        throw new Error(`expected a name of 1 to 255 characters without / % & > <, got '${text}'`)
+      }
     }
     return { ...values, name }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { API_KEY_RANDOM_BYTES, apiKey } from '#core/api-key.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
-import { insertApiKeyStatement } from '#storage/access.ts'
+import { insertApiKeyStatement, type PlainStatement } from '#storage/access.ts'
 import { newHomeKey } from '#storage/homes.ts'
 import { newId } from '#storage/new-id.ts'
 
@@ -32,7 +32,17 @@ export async function createWorkspace(
   spec: NewWorkspace,
   now: Micros,
 ): Promise<CreatedWorkspace> {
-  const created = formatTimestamp(now)
+  const { created, statements } = await planWorkspace(spec, now)
+  await db.batch(statements.map(({ sql, values }) => db.prepare(sql).bind(...values)))
+  return created
+}
+
+/** The statements that make a workspace, for whoever runs them by other means than a binding. */
+export async function planWorkspace(
+  spec: NewWorkspace,
+  now: Micros,
+): Promise<{ created: CreatedWorkspace; statements: PlainStatement[] }> {
+  const time = formatTimestamp(now)
   const accountId = newId(now)
   const workspaceId = newId(now)
   const keyId = newId(now)
@@ -41,37 +51,36 @@ export async function createWorkspace(
   while (homes.size < POOLLESS_HOMES) {
     homes.add(newHomeKey())
   }
-  await db.batch([
-    db
-      .prepare('INSERT INTO account (id, created, updated, name) VALUES (?, ?, ?, ?)')
-      .bind(accountId, created, created, spec.account_name),
-    db
-      .prepare(
-        `INSERT INTO workspace (id, created, updated, account_id, name, store, region, event_streams, log_shards)
+  const statements: PlainStatement[] = [
+    {
+      sql: 'INSERT INTO account (id, created, updated, name) VALUES (?, ?, ?, ?)',
+      values: [accountId, time, time, spec.account_name],
+    },
+    {
+      sql: `INSERT INTO workspace (id, created, updated, account_id, name, store, region, event_streams, log_shards)
          VALUES (?, ?, ?, ?, ?, 'DB', ?, ?, ?)`,
-      )
-      .bind(
+      values: [
         workspaceId,
-        created,
-        created,
+        time,
+        time,
         accountId,
         spec.workspace_name,
         spec.region ?? null,
         EVENT_STREAMS,
         LOG_SHARDS,
-      ),
-    ...[...homes].map((home) =>
-      db
-        .prepare(
-          'INSERT INTO home (workspace_id, key, created, work_pool_id) VALUES (?, ?, ?, NULL)',
-        )
-        .bind(workspaceId, home, created),
-    ),
+      ],
+    },
+    ...[...homes].map((home) => ({
+      sql: 'INSERT INTO home (workspace_id, key, created, work_pool_id) VALUES (?, ?, ?, NULL)',
+      values: [workspaceId, home, time],
+    })),
     await insertApiKeyStatement(
-      db,
       { id: keyId, workspace_id: workspaceId, name: spec.key_name, text: key, expires: null },
       now,
     ),
-  ])
-  return { account_id: accountId, workspace_id: workspaceId, key_id: keyId, key }
+  ]
+  return {
+    created: { account_id: accountId, workspace_id: workspaceId, key_id: keyId, key },
+    statements,
+  }
 }

@@ -24,17 +24,17 @@ export async function hashApiKey(text: string): Promise<string> {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-export async function insertApiKeyStatement(
-  db: D1Database,
-  key: NewApiKey,
-  now: Micros,
-): Promise<D1PreparedStatement> {
-  return db
-    .prepare(
-      `INSERT INTO api_key (hash, id, created, workspace_id, name, hint, expires, revoked)
+/** A statement of SQL with the values of its question marks. */
+export interface PlainStatement {
+  sql: string
+  values: (string | number | null)[]
+}
+
+export async function insertApiKeyStatement(key: NewApiKey, now: Micros): Promise<PlainStatement> {
+  return {
+    sql: `INSERT INTO api_key (hash, id, created, workspace_id, name, hint, expires, revoked)
        VALUES (?, ?, ?, ?, ?, ?, ?, NULL)`,
-    )
-    .bind(
+    values: [
       await hashApiKey(key.text),
       key.id,
       formatTimestamp(now),
@@ -42,7 +42,8 @@ export async function insertApiKeyStatement(
       key.name,
       apiKeyHint(key.text),
       key.expires,
-    )
+    ],
+  }
 }
 
 const WORKSPACE_COLUMNS = `workspace.id, workspace.account_id, workspace.name, workspace.region,
