@@ -21,11 +21,9 @@ export async function launchBrowser(): Promise<Browser> {
   if (installed !== undefined) {
     return await chromium.launch({ executablePath: installed, args: ARGUMENTS })
   }
+  // Its own arguments are for functions that live for one page: a single process ends with its first page.
   return await chromium.launch({
     executablePath: await sparticuz.executablePath(),
-    args: [
-      ...sparticuz.args.filter((argument) => !argument.startsWith('--headless')),
-      ...ARGUMENTS,
-    ],
+    args: ARGUMENTS,
   })
 }
