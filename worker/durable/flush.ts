@@ -32,6 +32,8 @@ const MAX_ROWS = 500
 const GATHER_MICROS = 500_000
 /** A client waits this long for the store; then it is answered anyway, since the row is safe in the object. */
 const CLIENT_WAIT_MS = 1000
+/** D1 gives a statement up after 30 s. */
+const IN_FLIGHT_MICROS = 35_000_000
 const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
 
 /**
@@ -112,6 +114,8 @@ export class Flusher {
   }
 
   async #flush(): Promise<void> {
+    // Should the object die meanwhile, its alarm still comes.
+    this.#due = this.#target.now() + IN_FLIGHT_MICROS
     const ids = [...this.#dirty]
     try {
       while (ids.length > 0) {

@@ -11,8 +11,11 @@ const OUTAGE_MICROS = 20 * MICROS_PER_SECOND
 /** As many runs as the alarm looks at in one go. */
 const TIMER_BATCH = 500
 
-/** Never throws: an alarm that fails too often is given up by the platform. */
-export async function onAlarm(home: Home): Promise<void> {
+/**
+ * Does all that is due. Never throws: an alarm that fails too often is given up by the platform. Never waits either: leases and
+ * schedules go on while the store or another object hangs.
+ */
+export function onAlarm(home: Home): void {
   home.disarmed()
   try {
     const now = home.now()
@@ -28,11 +31,15 @@ export async function onAlarm(home: Home): Promise<void> {
       expand(home, id)
     }
     home.ring()
-    await deliverMessages(home)
-    await home.flusher.onAlarm()
+    home.state.waitUntil(carryOut(home))
   } catch (error) {
     report('alarm failed', error)
   }
+  home.arm()
+}
+
+async function carryOut(home: Home): Promise<void> {
+  await Promise.all([home.flusher.onAlarm(), deliverMessages(home)])
   home.arm()
 }
 

@@ -18,6 +18,15 @@ export interface HomeMessage {
 
 /** Children are looked for in the store, which hears of a change within half a second. */
 const CHILDREN_WAIT_MICROS = 3 * MICROS_PER_SECOND
+/** A message as it is kept. */
+export interface KeptMessage extends HomeMessage {
+  /** When it was added: tells it from one that takes its place. */
+  added: Micros
+  /** When it is to be sent. */
+  at: Micros
+  tries: number
+}
+
 /** The longest wait between two tries. */
 const LONGEST_WAIT_MICROS = 60 * MICROS_PER_SECOND
 
@@ -46,19 +55,27 @@ export function messagesOf(run: HomeRun): { told: HomeRun; messages: HomeMessage
   return { told: { ...run, told: record.states.length }, messages }
 }
 
-/** Sends what is due; what fails is tried again later. */
+/** The longest that one delivery may take before the next alarm tries it again. */
+const DELIVERY_MICROS = 60 * MICROS_PER_SECOND
+
+/** Sends what is due; what fails is tried again later. Never throws. */
 export async function deliverMessages(home: Home): Promise<void> {
-  for (const { message, at, tries } of home.store.messagesDue(home.now())) {
+  const due = home.store.messagesDue(home.now())
+  for (const message of due) {
+    // So that the alarms that come meanwhile leave it alone, and one comes should the object die.
+    home.store.postponeMessage(message, home.now() + DELIVERY_MICROS)
+  }
+  for (const message of due) {
     try {
       await deliver(home, message)
-      home.store.removeMessage(message, at)
+      home.store.removeMessage(message)
       // It may have been all that kept the run here.
       if (home.store.find(message.run_id) !== undefined) {
         home.flusher.markDirty(message.run_id)
       }
     } catch (error) {
       report(`flow run ${message.run_id}: ${message.kind} could not be told`, error)
-      const wait = Math.min(MICROS_PER_SECOND * 2 ** tries, LONGEST_WAIT_MICROS)
+      const wait = Math.min(MICROS_PER_SECOND * 2 ** message.tries, LONGEST_WAIT_MICROS)
       home.store.postponeMessage(message, home.now() + wait)
     }
   }

@@ -86,7 +86,8 @@ export class Home {
     const { told, messages } = messagesOf(run)
     this.store.save(told)
     for (const message of messages) {
-      this.store.addMessage(message, messageDue(message, this.now()))
+      const now = this.now()
+      this.store.addMessage(message, now, messageDue(message, now))
     }
     this.flusher.markDirty(run.record.id)
   }

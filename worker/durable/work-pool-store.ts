@@ -4,7 +4,7 @@ import type { HomeRun } from '#domain/execution.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
-import type { HomeMessage } from './home-outbox.ts'
+import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { migrate } from './migrate.ts'
 
 interface RunRow extends Record<string, SqlStorageValue> {
@@ -47,7 +47,8 @@ const MIGRATIONS = [
     'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
     // What other objects must hear of a run; a row goes when it has been heard.
     `CREATE TABLE message (
-      run_id TEXT NOT NULL, kind TEXT NOT NULL, state_type TEXT, at INTEGER NOT NULL, tries INTEGER NOT NULL,
+      run_id TEXT NOT NULL, kind TEXT NOT NULL, state_type TEXT,
+      added INTEGER NOT NULL, at INTEGER NOT NULL, tries INTEGER NOT NULL,
       PRIMARY KEY (run_id, kind)
     ) WITHOUT ROWID`,
   ],
@@ -339,24 +340,22 @@ export class WorkPoolStore {
   // Messages to other objects
 
   /** A newer message of the same kind about the same run takes the place of the older one. */
-  addMessage(message: HomeMessage, at: Micros): void {
+  addMessage(message: HomeMessage, added: Micros, at: Micros): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO message (run_id, kind, state_type, at, tries) VALUES (?, ?, ?, ?, 0)',
+      `INSERT OR REPLACE INTO message (run_id, kind, state_type, added, at, tries)
+       VALUES (?, ?, ?, ?, ?, 0)`,
       message.run_id,
       message.kind,
       message.state_type,
+      added,
       at,
     )
   }
 
-  messagesDue(now: Micros): { message: HomeMessage; at: Micros; tries: number }[] {
+  messagesDue(now: Micros): KeptMessage[] {
     return this.#sql
-      .exec<{ run_id: string; kind: string; state_type: string | null; at: number; tries: number }>(
-        'SELECT * FROM message WHERE at <= ? ORDER BY at LIMIT 100',
-        now,
-      )
-      .toArray()
-      .map(({ at, tries, ...message }) => ({ message: message as HomeMessage, at, tries }))
+      .exec('SELECT * FROM message WHERE at <= ? ORDER BY at LIMIT 100', now)
+      .toArray() as unknown as KeptMessage[]
   }
 
   hasMessages(runId: string): boolean {
@@ -365,22 +364,25 @@ export class WorkPoolStore {
     )
   }
 
-  /** Unless a newer one has taken its place meanwhile. */
-  removeMessage(message: HomeMessage, at: Micros): void {
+  /** Unless a newer one has taken its place. */
+  removeMessage({ run_id, kind, added }: KeptMessage): void {
     this.#sql.exec(
-      'DELETE FROM message WHERE run_id = ? AND kind = ? AND at = ?',
-      message.run_id,
-      message.kind,
-      at,
+      'DELETE FROM message WHERE run_id = ? AND kind = ? AND added = ?',
+      run_id,
+      kind,
+      added,
     )
   }
 
-  postponeMessage(message: HomeMessage, at: Micros): void {
+  /** Unless a newer one has taken its place. */
+  postponeMessage({ run_id, kind, added, tries }: KeptMessage, at: Micros): void {
     this.#sql.exec(
-      'UPDATE message SET at = ?, tries = tries + 1 WHERE run_id = ? AND kind = ?',
+      'UPDATE message SET at = ?, tries = ? WHERE run_id = ? AND kind = ? AND added = ?',
       at,
-      message.run_id,
-      message.kind,
+      tries + 1,
+      run_id,
+      kind,
+      added,
     )
   }
 

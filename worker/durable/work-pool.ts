@@ -162,8 +162,8 @@ export class WorkPool extends DurableObject<Bindings> {
     await config.applyDeployment(this.#of(context), id, deployment)
   }
 
-  override async alarm(): Promise<void> {
-    await onAlarm(this.#home)
+  override alarm(): void {
+    onAlarm(this.#home)
   }
 
   #of(context: HomeContext): Home {
