@@ -39,6 +39,11 @@ await Promise.all([
     entryPoints: [join(import.meta.dirname, 'main.ts')],
     outfile: command,
     banner: { js: REQUIRE },
+    // Each run of a flow in TypeScript reads this file anew. Names stay, so that stack traces can be read, and lines stay
+    // short, since Node prints the whole line that an error was thrown on.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 200,
   }),
   build({
     ...shared,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse, YAMLParseError } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject, objectName, timestamp } from '../../core/wire/common.ts'
 import { usageError } from './exit.ts'
 

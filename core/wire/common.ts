@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { formatTimestamp, parseTimestamp } from '../time.ts'
 
 export const uuid = z

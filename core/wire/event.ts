@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject, timestamp, uuid } from './common.ts'
 
 const resource = z.record(z.string(), z.string())

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject, objectName, uuid } from './common.ts'
 import { deployment } from './deployment.ts'
 import { flow } from './flow.ts'

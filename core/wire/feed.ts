@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { flowRunRow } from './flow-run.ts'
 import { taskRun } from './task-run.ts'
 

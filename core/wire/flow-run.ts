@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { createdBy, jsonObject, labels, objectName, stored, tags, uuid } from './common.ts'
 import { state, stateCreate, stateType } from './state.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { labels, objectName, stored, tags } from './common.ts'
 
 export const flowCreate = z

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { stored, timestamp, uuid } from './common.ts'
 
 export const logCreate = z

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A refused request, in Prefect's shape. */
 export const validationProblem = z

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { timestamp, uuid } from './common.ts'
 import { flowRunRow } from './flow-run.ts'
 import { stateType } from './state.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject, stored, timestamp } from './common.ts'
 
 /** Prefect's client forbids extra keys when it reads these three back: send exactly their fields. */

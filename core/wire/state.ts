@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { json, timestamp, uuid } from './common.ts'
 
 export const stateType = z

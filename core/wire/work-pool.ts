@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject, objectName, stored, uuid } from './common.ts'
 
 const limit = z.int().min(0)

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { objectName, stored, timestamp } from './common.ts'
 import { flowRun } from './flow-run.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { objectName, stored, uuid } from './common.ts'
 
 /** A worker is Prefect's record of a process that serves a work pool; our agent is one too. */

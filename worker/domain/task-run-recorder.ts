@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { json, labels, tags, timestamp } from '#core/wire/common.ts'
 import type { Event } from '#core/wire/event.ts'
 import { stateDetails, stateType, type State } from '#core/wire/state.ts'

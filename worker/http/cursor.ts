@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { DomainError } from '#domain/errors.ts'
 import type { Position } from '#storage/flow-runs.ts'
 

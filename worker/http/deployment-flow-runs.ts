@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { timestamp, uuid } from '#core/wire/common.ts'
 import { deploymentFlowRunCreate } from '#core/wire/deployment.ts'
 import { flowRun } from '#core/wire/flow-run.ts'

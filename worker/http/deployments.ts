@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { deployment, deploymentCreate, deploymentUpdate } from '#core/wire/deployment.ts'
 import { deploymentsCount, deploymentsPage, deploymentsQuery, paged } from '#core/wire/query.ts'
 import { DomainError } from '#domain/errors.ts'

@@ -1,5 +1,5 @@
 import { Hono, type Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Micros } from '#core/time.ts'
 import { uuid } from '#core/wire/common.ts'
 import { DomainError } from '#domain/errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { event, type Event } from '#core/wire/event.ts'
 import { DomainError } from '#domain/errors.ts'
 import { flowRunIdOf } from '#domain/task-run-recorder.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { identifyToken, Unauthorized } from './auth.ts'

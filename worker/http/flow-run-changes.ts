@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { labels, uuid } from '#core/wire/common.ts'
 import { flowRun, flowRunCreate, flowRunUpdate, resumeFlowRun } from '#core/wire/flow-run.ts'
 import { orchestrationResult, setState, state, type OrchestrationResult } from '#core/wire/state.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { flow, flowCreate, flowUpdate, type Flow, type FlowCreate } from '#core/wire/flow.ts'
 import { flowsCount, flowsPage, flowsQuery, paged } from '#core/wire/query.ts'
 import type { Micros } from '#core/time.ts'

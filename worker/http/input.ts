@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { DomainError } from '#domain/errors.ts'
 import { toRefusedFields, type RefusedField } from './refused-field.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { log, logCreate, type Log, type LogCreate } from '#core/wire/log.ts'
 import { logsQuery, MAX_PAGE, type LogsQuery } from '#core/wire/query.ts'
 import { compare, demands } from '#domain/log-query.ts'

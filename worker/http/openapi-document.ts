@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { problem, validationProblem } from '#core/wire/problem.ts'
 import type { DeclaredEndpoint } from './endpoint.ts'
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
-import { z } from 'zod'
+import * as z from 'zod'
 import { problem } from '#core/wire/problem.ts'
 import { DomainError } from '#domain/errors.ts'
 import { endpoint, type Api } from './endpoint.ts'

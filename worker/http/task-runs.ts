@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { uuid } from '#core/wire/common.ts'
 import { paged, taskRunsCount, taskRunsPage, taskRunsQuery } from '#core/wire/query.ts'
 import { orchestrationResult, setState, state } from '#core/wire/state.ts'

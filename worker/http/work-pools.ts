@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { workPoolsCount, workPoolsQuery } from '#core/wire/query.ts'
 import { workPool, workPoolCreate, workPoolUpdate } from '#core/wire/work-pool.ts'
 import { countWorkPools, listWorkPools } from '#storage/work-pools.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Micros } from '#core/time.ts'
 import { workQueuesQuery } from '#core/wire/query.ts'
 import { workQueue, workQueueCreate, workQueueUpdate } from '#core/wire/work-queue.ts'

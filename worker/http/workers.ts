@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { workersQuery } from '#core/wire/query.ts'
 import { worker, workerHeartbeat } from '#core/wire/worker.ts'
 import { DomainError } from '#domain/errors.ts'
