@@ -111,15 +111,26 @@ export function applyState(
 }
 
 function withinBytes(states: State[]): State[] {
-  let bytes = states.reduce((sum, state) => sum + JSON.stringify(state).length, 0)
+  let bytes = states.reduce((sum, state) => sum + jsonBytes(state), 0)
   return states.map((state, index) => {
     if (bytes <= MAX_STATES_BYTES || index === states.length - 1) {
       return state
     }
     const short = { ...state, message: '[cut: the run has too many states]', data: null }
-    bytes -= JSON.stringify(state).length - JSON.stringify(short).length
+    bytes -= jsonBytes(state) - jsonBytes(short)
     return short
   })
+}
+
+/** The bytes of a state in the store, or a few more: the halves of a surrogate pair are counted as three each. */
+function jsonBytes(state: State): number {
+  const text = JSON.stringify(state)
+  let bytes = text.length
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    bytes += code > 0x7ff ? 2 : code > 0x7f ? 1 : 0
+  }
+  return bytes
 }
 
 /** The two durations that are computed when a run is read, in seconds (contract 3.5). */

@@ -53,11 +53,15 @@ function planSchedule(
   const planned = enough === -1 ? all : all.slice(0, enough + 1)
   const last = planned.at(-1)
   if (last === undefined) {
-    return { dates: [], nextAt: null }
+    // A yearly one has no date within the horizon for most of the year.
+    const [first] = nextDates(schedule.schedule, { after: now + HORIZON, limit: 1 })
+    return { dates: [], nextAt: first === undefined ? null : first - HORIZON + MIN_PAUSE }
   }
-  // Again when fewer than three are ahead, or less than an hour is; and never later than the last one.
-  const thirdLast = planned.at(-MIN_RUNS) ?? planned[0] ?? last
-  const wanted = Math.max(Math.min(thirdLast, last - HOUR), now + MIN_PAUSE)
+  // Again when fewer than three are ahead, or less than an hour is; and never later than the last one. Where there are no
+  // three to be had, as soon as one is over.
+  const thirdLast = planned.at(-MIN_RUNS)
+  const refill = thirdLast === undefined ? (planned[0] ?? last) : Math.min(thirdLast, last - HOUR)
+  const wanted = Math.max(refill, now + MIN_PAUSE)
   return {
     dates: planned.filter((date) => !taken.has(date)).map((date) => ({ schedule, date })),
     nextAt: Math.min(wanted, Math.max(last, now + MICROS_PER_SECOND)),
