@@ -20,6 +20,43 @@ let client: Client
 let deployment: Deployment
 let opened: ConsolePage[] = []
 
+async function openAs(
+  apiKey: string | undefined,
+  path: string,
+  more: { width?: number; theme?: 'light' | 'dark' } = {},
+) {
+  const console = await openConsole(browser, {
+    origin: server.console_url,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...more,
+  })
+  opened.push(console)
+  await console.open(path)
+  return console
+}
+
+const open = (path: string) => openAs(server.api_key, path)
+
+async function closeAll(): Promise<void> {
+  await Promise.all(opened.map((console) => console.close()))
+  opened = []
+}
+
+async function aRun(name: string): Promise<FlowRun> {
+  return await client.createFlowRunFromDeployment(deployment.id, { name })
+}
+
+/** A run that no work pool waits for: the test itself says what it does. */
+async function aRunningRun(name: string): Promise<FlowRun> {
+  const flow = await client.createFlow({ name: 'by-hand' })
+  const run = await client.createFlowRun({ flow_id: flow.id, name })
+  await client.setFlowRunState(run.id, { type: 'PENDING' })
+  await client.setFlowRunState(run.id, { type: 'RUNNING' })
+  return run
+}
+
+const row = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name })
+
 describe.skipIf(!existsSync('dist/worker') || !existsSync('web/build'))('the console', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'headgate-console-'))
@@ -42,43 +79,6 @@ describe.skipIf(!existsSync('dist/worker') || !existsSync('web/build'))('the con
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   })
-
-  async function openAs(
-    apiKey: string | undefined,
-    path: string,
-    more: { width?: number; theme?: 'light' | 'dark' } = {},
-  ) {
-    const console = await openConsole(browser, {
-      origin: server.console_url,
-      ...(apiKey === undefined ? {} : { apiKey }),
-      ...more,
-    })
-    opened.push(console)
-    await console.open(path)
-    return console
-  }
-
-  const open = (path: string) => openAs(server.api_key, path)
-
-  async function closeAll(): Promise<void> {
-    await Promise.all(opened.map((console) => console.close()))
-    opened = []
-  }
-
-  async function aRun(name: string): Promise<FlowRun> {
-    return await client.createFlowRunFromDeployment(deployment.id, { name })
-  }
-
-  /** A run that no work pool waits for: the test itself says what it does. */
-  async function aRunningRun(name: string): Promise<FlowRun> {
-    const flow = await client.createFlow({ name: 'by-hand' })
-    const run = await client.createFlowRun({ flow_id: flow.id, name })
-    await client.setFlowRunState(run.id, { type: 'PENDING' })
-    await client.setFlowRunState(run.id, { type: 'RUNNING' })
-    return run
-  }
-
-  const row = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name })
 
   it('asks for a key, refuses a wrong one in words, and leads to what was asked', async () => {
     const { page } = await openAs(undefined, '/work-pools?x=1')
@@ -126,6 +126,7 @@ describe.skipIf(!existsSync('dist/worker') || !existsSync('web/build'))('the con
     expect(await row(page, 'wait-for-me').count()).toBe(0)
     await page.keyboard.press('.')
     await row(page, 'wait-for-me').waitFor()
+    expect(await page.getByRole('button', { name: /new run/ }).count()).toBe(0)
     await closeAll()
   })
 
@@ -213,6 +214,7 @@ describe.skipIf(!existsSync('dist/worker') || !existsSync('web/build'))('the con
     await page.getByRole('dialog', { name: 'Keyboard' }).waitFor()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
+    expect(new URL(page.url()).pathname).toBe('/work-pools/default')
     await closeAll()
   })
 

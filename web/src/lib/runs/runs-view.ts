@@ -46,7 +46,6 @@ export const DEFAULT_VIEW: RunsView = {
 }
 
 const TEXT_KEYS = ['name', 'flow', 'deployment', 'pool', 'queue'] as const
-type TextKey = (typeof TEXT_KEYS)[number]
 
 /** Reads a view from a query string. What is not understood is taken as absent. */
 export function parseRunsView(params: URLSearchParams): RunsView {
