@@ -5,7 +5,8 @@ import { callPersistently, sentence } from './calls.ts'
 import { ApiError } from '../core/client.ts'
 import { type AgentConfig, agentConfig, type AgentOptions, MAX_RUNS } from './config.ts'
 import { Doorbell } from './doorbell.ts'
-import { ExitCode, FatalError } from './exit-codes.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import { FatalError } from './fatal-error.ts'
 import { Finishes } from './finishes.ts'
 import { type Identity, takeIdentity } from './identity.ts'
 import type { Driver } from './infra/driver.ts'
@@ -48,7 +49,7 @@ export async function startAgent(options: AgentOptions): Promise<ExitCode> {
     }
   } catch (error) {
     log.error(sentence(error))
-    return error instanceof FatalError ? error.exitCode : ExitCode.failed
+    return error instanceof FatalError ? error.exitCode : EXIT.failure
   }
 }
 
@@ -77,10 +78,10 @@ async function serve(config: AgentConfig, identity: Identity, log: AgentLog): Pr
     const working = work(config, identity, log, shared, ladder, recovered)
     await Promise.race([working, ladder.killed, fatal.promise])
     if (ladder.wasKilled) {
-      return ExitCode.killed
+      return EXIT.interrupted
     }
     log.info('agent has stopped')
-    return ExitCode.done
+    return EXIT.ok
   } finally {
     ladder.dismantle()
     end.abort()
@@ -154,7 +155,7 @@ async function findPoolsDriver(
   const driver = findDriver(found.type)
   if (driver === undefined) {
     throw new FatalError(
-      ExitCode.usage,
+      EXIT.usage,
       `work pool '${pool}' is of type '${found.type}'; this agent can run: ${driverTypes().join(', ')}`,
     )
   }
@@ -174,7 +175,7 @@ async function findPoolsDriver(
       }
       if (error instanceof ApiError && error.status === 404 && !hasRuns) {
         throw new FatalError(
-          ExitCode.poolNotFound,
+          EXIT.notFound,
           `work pool '${pool}' does not exist; make it with: headgate work-pool create ${pool} --type process`,
         )
       }

@@ -1,6 +1,6 @@
 import { errorKind, withRetry } from '../core/retry.ts'
 import type { AgentLog } from './agent-log.ts'
-import { toFatalError } from './exit-codes.ts'
+import { toFatalError } from './fatal-error.ts'
 
 export interface PersistentCall {
   log: AgentLog

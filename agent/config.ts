@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from '../core/client.ts'
-import { ExitCode, FatalError } from './exit-codes.ts'
+import { EXIT } from './exit-codes.ts'
+import { FatalError } from './fatal-error.ts'
 
 /** What `headgate agent start` gives. */
 export interface AgentOptions {
@@ -73,5 +74,5 @@ function defaultName(host: string): string {
 }
 
 function usage(message: string): FatalError {
-  return new FatalError(ExitCode.usage, message)
+  return new FatalError(EXIT.usage, message)
 }

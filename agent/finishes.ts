@@ -2,7 +2,7 @@ import type { Client } from '../core/client.ts'
 import type { Finish, FinishResult } from '../core/wire/execution.ts'
 import type { AgentLog } from './agent-log.ts'
 import { callPersistently, sentence } from './calls.ts'
-import { FatalError } from './exit-codes.ts'
+import { FatalError } from './fatal-error.ts'
 
 export type ExecutionEnd = Finish['executions'][number]
 export type EndAnswer = FinishResult['results'][number]

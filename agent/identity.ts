@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { link, mkdir, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { uuidV7 } from '../core/uuid.ts'
-import { ExitCode, FatalError } from './exit-codes.ts'
+import { EXIT } from './exit-codes.ts'
+import { FatalError } from './fatal-error.ts'
 import { isRunning, processStart } from './infra/process-table.ts'
 import { parseJson, readText } from './run-folder.ts'
 
@@ -71,7 +72,7 @@ async function takeLock(lock: string, { pool, name }: IdentityFacts): Promise<vo
     const holder = found === undefined ? undefined : (parseJson(found) as Holder | undefined)
     if (holder !== undefined && isRunning(holder.pid, holder.start)) {
       throw new FatalError(
-        ExitCode.identityInUse,
+        EXIT.identityInUse,
         `agent '${name}' of work pool '${pool}' already runs on this host (process ${holder.pid}); stop it, or give this one another --name`,
       )
     }

@@ -4,7 +4,7 @@ import type { AgentIdentity, RenewResult } from '../core/wire/execution.ts'
 import type { Client } from '../core/client.ts'
 import type { AgentLog } from './agent-log.ts'
 import { noteFailure } from './calls.ts'
-import { toFatalError } from './exit-codes.ts'
+import { toFatalError } from './fatal-error.ts'
 import { hostClock } from './infra/host-clock.ts'
 import type { Runs } from './runs.ts'
 

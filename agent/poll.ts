@@ -4,7 +4,7 @@ import { sleep } from '../core/sleep.ts'
 import { type ClaimedRun, claimedRun, type ClaimResult } from '../core/wire/execution.ts'
 import { callPersistently, MAX_PAUSE_MS, noteFailure, sentence } from './calls.ts'
 import type { Doorbell } from './doorbell.ts'
-import { FatalError, toFatalError } from './exit-codes.ts'
+import { FatalError, toFatalError } from './fatal-error.ts'
 import type { Driver } from './infra/driver.ts'
 import { hostClock } from './infra/host-clock.ts'
 import type { Leases, LeasesOptions } from './leases.ts'
@@ -124,7 +124,7 @@ async function take(options: PollOptions, result: ClaimResult, stamp: number): P
   const go = await accept(options, [...claims.keys()])
   if (go === undefined) {
     for (const run of claims.keys()) {
-      run.refuse('The agent was stopped before it could start the run.')
+      run.refuse('The agent was stopped before it could start the run.', true)
     }
     return
   }

@@ -1,7 +1,7 @@
 import type { Client } from '../core/client.ts'
 import type { AgentLog } from './agent-log.ts'
 import { sentence } from './calls.ts'
-import { FatalError } from './exit-codes.ts'
+import { FatalError } from './fatal-error.ts'
 import type { EndAnswer, Finishes } from './finishes.ts'
 import {
   type Driver,
@@ -52,6 +52,8 @@ export class Run {
   #infrastructure: Infrastructure | undefined
   #lease: Lease | undefined
   #stop: { graceSeconds: number; interrupted: boolean } | undefined
+  /** Begun by an agent's process that is no more. */
+  #adopted = false
   #settled: Promise<void> = Promise.resolve()
   readonly #abandonOutput = () => {
     this.#agent.signal.removeEventListener('abort', this.#abandonOutput)
@@ -98,6 +100,7 @@ export class Run {
   /** Takes over what an earlier process of this agent has begun; `undefined`: it had not come to start it. */
   adopt(infrastructure: Infrastructure | undefined): void {
     this.#phase = 'accepted'
+    this.#adopted = true
     this.#settled = this.#live(() => Promise.resolve(infrastructure))
   }
 
@@ -109,9 +112,13 @@ export class Run {
     await removeRunFolder(this.folder)
   }
 
-  /** Ends the execution without having started anything; the reason is shown at the run. */
-  refuse(reason: string): void {
+  /**
+   * Ends the execution without having started anything; the reason is shown at the run.
+   * @param interrupted the agent is being stopped, so that the run may be started elsewhere
+   */
+  refuse(reason: string, interrupted = false): void {
     this.#phase = 'accepted'
+    this.#stop = interrupted ? { graceSeconds: 0, interrupted } : undefined
     this.#settled = this.#live(() => Promise.reject(new RefusedRun(reason)))
   }
 
@@ -214,6 +221,8 @@ export class Run {
 
   async #report(ending: Ending): Promise<EndAnswer | undefined> {
     const cancelled = this.#stop !== undefined && !this.#stop.interrupted
+    // The agent that was to start it has died: nothing is wrong with the run.
+    const orphaned = this.#adopted && !ending.started && !cancelled
     return await this.#agent.finishes.report({
       flow_run_id: this.folder.flowRunId,
       fence: this.folder.fence,
@@ -221,7 +230,7 @@ export class Run {
       signal: ending.signal,
       message: ending.message.slice(0, 10_000),
       ...(ending.started || cancelled ? {} : { not_started: true }),
-      ...(this.#stop?.interrupted === true ? { interrupted: true } : {}),
+      ...(this.#stop?.interrupted === true || orphaned ? { interrupted: true } : {}),
     })
   }
 

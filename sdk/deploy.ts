@@ -5,7 +5,7 @@ import { withRetry } from '../core/retry.ts'
 import type { JsonObject } from '../core/wire/common.ts'
 import type { Deployment, DeploymentUpdate } from '../core/wire/deployment.ts'
 import type { CallSite } from './call-site.ts'
-import { mergeSchedules, type ScheduleOptions, toScheduleCreate } from './deployment-schedules.ts'
+import { applySchedules, type ScheduleOptions, toScheduleCreate } from './deployment-schedules.ts'
 import { findExportName } from './export-name.ts'
 import { toJsonParameters } from './parameters.ts'
 import { configuredClient } from './settings.ts'
@@ -97,13 +97,10 @@ export async function applyDeployment(
       }),
     )
   }
-  const changed = {
-    ...body,
-    ...(schedules === undefined
-      ? {}
-      : { schedules: mergeSchedules(schedules, existing.schedules) }),
+  await withRetry(() => client.updateDeployment(existing.id, body))
+  if (schedules !== undefined) {
+    await applySchedules(client, existing.id, schedules)
   }
-  await withRetry(() => client.updateDeployment(existing.id, changed))
   return withRetry(() => client.readDeployment(existing.id))
 }
 

@@ -1,9 +1,8 @@
+import type { Client } from '../core/client.ts'
+import { withRetry } from '../core/retry.ts'
+import { planSchedules, type SchedulePlan } from '../core/schedule-changes.ts'
 import type { JsonObject } from '../core/wire/common.ts'
-import type {
-  DeploymentSchedule,
-  DeploymentScheduleCreate,
-  Schedule,
-} from '../core/wire/schedule.ts'
+import type { DeploymentScheduleCreate, Schedule } from '../core/wire/schedule.ts'
 
 /** When a deployment runs: one of `cron`, `intervalSeconds` and `rrule`. */
 export type ScheduleOptions = (
@@ -29,7 +28,7 @@ export type ScheduleOptions = (
   active?: boolean
   /** Parameters of the runs of this schedule, over the deployment's. */
   parameters?: JsonObject
-  /** Names the schedule within its deployment. */
+  /** Names the schedule within its deployment. A named one stays when the code does not list it any more. */
   slug?: string
 }
 
@@ -64,50 +63,33 @@ function toSchedule(options: ScheduleOptions): Schedule {
 }
 
 /**
- * The schedules to send with a new deploy: one that was there before keeps what was set by hand, whether it is paused and the
- * anchor of its intervals, unless the code says otherwise.
+ * Brings the schedules of a deployment to those wanted, by the routes of single schedules: sent with the deployment they would
+ * all have to have slugs, or would all be made anew. Tried again, it goes on from what is there by then.
+ * @returns what was done
+ * @throws ApiError
  */
-export function mergeSchedules(
-  wanted: DeploymentScheduleCreate[],
-  existing: DeploymentSchedule[],
-): DeploymentScheduleCreate[] {
-  const left = [...existing]
-  return wanted.map((schedule) => {
-    const at = left.findIndex((old) => isSame(schedule, old))
-    const [old] = at < 0 ? [] : left.splice(at, 1)
-    if (old === undefined) {
-      return schedule
+export async function applySchedules(
+  client: Client,
+  deploymentId: string,
+  wanted: readonly DeploymentScheduleCreate[],
+): Promise<SchedulePlan> {
+  const done: SchedulePlan = { create: [], update: [], remove: [], keep: [] }
+  await withRetry(async () => {
+    const plan = planSchedules(await client.readSchedules(deploymentId), wanted)
+    done.keep = plan.keep
+    // First what goes, then what changes, then what comes: a slug that moves is free when it is given anew.
+    for (const schedule of plan.remove) {
+      await client.deleteSchedule(deploymentId, schedule.id)
+      done.remove.push(schedule)
     }
-    return {
-      active: old.active,
-      ...schedule,
-      schedule: keepAnchor(schedule.schedule, old.schedule),
+    for (const change of plan.update) {
+      await client.updateSchedule(deploymentId, change.id, change.body)
+      done.update.push(change)
+    }
+    if (plan.create.length > 0) {
+      await client.createSchedules(deploymentId, plan.create)
+      done.create.push(...plan.create)
     }
   })
-}
-
-function isSame(wanted: DeploymentScheduleCreate, old: DeploymentSchedule): boolean {
-  if (typeof wanted.slug === 'string' || old.slug !== null) {
-    return wanted.slug === old.slug
-  }
-  return ruleOf(wanted.schedule) === ruleOf(old.schedule)
-}
-
-function ruleOf(schedule: Schedule): string {
-  const zone = schedule.timezone ?? 'UTC'
-  if ('cron' in schedule) {
-    return `cron ${schedule.cron} ${zone}`
-  }
-  return 'interval' in schedule
-    ? `interval ${schedule.interval} ${zone}`
-    : `rrule ${schedule.rrule} ${zone}`
-}
-
-function keepAnchor(wanted: Schedule, old: Schedule): Schedule {
-  const keeps =
-    'interval' in wanted &&
-    'interval' in old &&
-    wanted.anchor_date === undefined &&
-    old.anchor_date !== undefined
-  return keeps ? { ...wanted, anchor_date: old.anchor_date } : wanted
+  return done
 }

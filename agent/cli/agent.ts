@@ -17,9 +17,9 @@ const CODES = `
 The first SIGTERM or Ctrl-C drains: no new runs, the live ones finish. The second cancels them.
 
 Exit codes, for whoever supervises it (restarting helps with 1 only):
-  0 drained   1 fault of the agent   2 impossible options   3 key not accepted   4 key not allowed here
-  5 no such work pool   6 another agent of this name runs here   7 agent too old   8 API gone
-  130 killed
+  0 drained   1 fault of the agent   2 impossible options   3 no such work pool   4 key not accepted
+  6 key not allowed here   7 another agent of this name runs here   8 agent too old   9 API gone
+  130 killed; an API that can't be reached (5 of other commands) is waited for
 `
 
 export function addAgentCommands(program: Command): void {

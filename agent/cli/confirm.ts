@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
-import { CliError, EXIT } from './exit.ts'
+import { EXIT } from '../exit-codes.ts'
+import { CliError } from './cli-error.ts'
 
 /**
  * Asks before something is deleted. Does not ask with `--yes`, and not where nobody can answer.

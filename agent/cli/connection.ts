@@ -1,4 +1,5 @@
-import { CliError, EXIT } from './exit.ts'
+import { EXIT } from '../exit-codes.ts'
+import { CliError } from './cli-error.ts'
 import { type Profiles, readProfiles } from './profiles.ts'
 
 /** Where the API is and who calls it. */

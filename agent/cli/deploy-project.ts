@@ -1,17 +1,18 @@
 import { ApiError, type Client } from '../../core/client.ts'
+import type { SchedulePlan } from '../../core/schedule-changes.ts'
 import type { Deployment, DeploymentUpdate } from '../../core/wire/deployment.ts'
 import type { DeploymentSchedule, DeploymentScheduleCreate } from '../../core/wire/schedule.ts'
+import { applySchedules } from '../../sdk/deployment-schedules.ts'
 import type { Session } from './command.ts'
 import type { DeployOptions } from './deploy.ts'
 import { deploymentBody, deploymentCreateBody, wantedSchedules } from './deployment-body.ts'
-import { usageError } from './exit.ts'
+import { usageError } from './cli-error.ts'
 import { findPool } from './work-pool.ts'
 import { type FlowSource, isEntrypoint, readFlowSource } from './flow-source.ts'
 import type { Output } from './output.ts'
 import { parseAssignments, parseJsonObject } from './parameters.ts'
 import { type Project, type ProjectDeployment, readProject } from './project-file.ts'
 import { scheduleOf } from './schedule-options.ts'
-import { planSchedules, type SchedulePlan } from './schedule-plan.ts'
 import { describeSchedule } from './schedule-text.ts'
 
 interface Prepared {
@@ -150,13 +151,10 @@ async function deployOne(client: Client, out: Output, prepared: Prepared): Promi
   }
   await client.updateDeployment(existing.id, body)
   const wanted = wantedSchedules(entry)
-  const plan = wanted === undefined ? undefined : planSchedules(existing.schedules, wanted)
-  if (plan !== undefined) {
-    await applySchedules(client, existing.id, plan)
-  }
+  const done = wanted === undefined ? undefined : await applySchedules(client, existing.id, wanted)
   const updated = await client.readDeployment(existing.id)
   report(out, prepared, updated, 'Updated')
-  tellSchedules(out, plan)
+  tellSchedules(out, done)
   return updated
 }
 
@@ -175,15 +173,6 @@ async function findExisting(
   }
 }
 
-/** First what goes, then what changes, then what comes: a slug that moves is free when it is given anew. */
-async function applySchedules(client: Client, id: string, plan: SchedulePlan): Promise<void> {
-  await Promise.all(plan.remove.map((schedule) => client.deleteSchedule(id, schedule.id)))
-  await Promise.all(plan.update.map((change) => client.updateSchedule(id, change.id, change.body)))
-  if (plan.create.length > 0) {
-    await client.createSchedules(id, plan.create)
-  }
-}
-
 function report(out: Output, prepared: Prepared, deployment: Deployment, done: string): void {
   const { work_pool_name: pool, work_queue_name: queue, schedules, paused } = deployment
   const where = pool === null ? '' : ` in ${pool}/${queue ?? 'default'}`
@@ -195,11 +184,11 @@ function report(out: Output, prepared: Prepared, deployment: Deployment, done: s
   ])
 }
 
-function tellSchedules(out: Output, plan: SchedulePlan | undefined): void {
-  for (const schedule of plan?.remove ?? []) {
+function tellSchedules(out: Output, done: SchedulePlan | undefined): void {
+  for (const schedule of done?.remove ?? []) {
     out.note(`  removed its schedule ${describe(schedule)}, which is not listed any more`)
   }
-  for (const schedule of plan?.keep ?? []) {
+  for (const schedule of done?.keep ?? []) {
     out.note(`  kept its schedule '${schedule.slug}' (${describe(schedule)}), which is not listed`)
   }
 }

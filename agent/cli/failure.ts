@@ -1,6 +1,7 @@
 import { ApiError } from '../../core/client.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
 import type { Connection } from './connection.ts'
-import { CliError, EXIT, type ExitCode } from './exit.ts'
+import { CliError } from './cli-error.ts'
 
 export interface Failure {
   exitCode: ExitCode

@@ -2,7 +2,8 @@ import { ApiError, type Client } from '../../core/client.ts'
 import { isUuid } from '../../core/uuid.ts'
 import type { Deployment } from '../../core/wire/deployment.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
-import { CliError, EXIT } from './exit.ts'
+import { EXIT } from '../exit-codes.ts'
+import { CliError } from './cli-error.ts'
 
 /** A deployment under the name that people use for it, `flow/deployment`. */
 export interface NamedDeployment {

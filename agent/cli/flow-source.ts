@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { JsonObject } from '../../core/wire/common.ts'
-import { CliError, EXIT, usageError } from './exit.ts'
+import { EXIT } from '../exit-codes.ts'
+import { CliError, usageError } from './cli-error.ts'
 import { pythonFlowName } from './python-flow.ts'
 
 /** What a deployment takes from the code of its flow. */

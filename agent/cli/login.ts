@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { ApiError } from '../../core/client.ts'
+import { EXIT } from '../exit-codes.ts'
 import { clientOf, type GlobalOptions, withOutput } from './command.ts'
 import { askSecret } from './confirm.ts'
 import { normalizeApiUrl } from './connection.ts'
-import { CliError, EXIT, usageError } from './exit.ts'
+import { CliError, usageError } from './cli-error.ts'
 import type { Output } from './output.ts'
 import { profilesPath, readProfiles, writeProfiles } from './profiles.ts'
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Json, type JsonObject } from '../../core/wire/common.ts'
-import { CliError, EXIT, usageError } from './exit.ts'
+import { EXIT } from '../exit-codes.ts'
+import { CliError, usageError } from './cli-error.ts'
 
 /** Gathers a repeated option; commander calls it for each value. */
 export function collect(value: string, before: string[] | undefined): string[] {

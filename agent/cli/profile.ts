@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { EXIT } from '../exit-codes.ts'
 import { withOutput } from './command.ts'
 import { normalizeApiUrl } from './connection.ts'
 import { confirm } from './confirm.ts'
-import { CliError, EXIT } from './exit.ts'
+import { CliError } from './cli-error.ts'
 import type { Output } from './output.ts'
 import { type Profile, type Profiles, readProfiles, writeProfiles } from './profiles.ts'
 

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { CliError, EXIT } from './exit.ts'
+import { EXIT } from '../exit-codes.ts'
+import { CliError } from './cli-error.ts'
 
 /** An address and the key for it, under a name. */
 export interface Profile {

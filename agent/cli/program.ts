@@ -1,9 +1,9 @@
 import { Command, CommanderError, Option } from 'commander'
+import { EXIT } from '../exit-codes.ts'
 import { addAgentCommands } from './agent.ts'
 import { currentConnection } from './command.ts'
 import { addDeployCommand } from './deploy.ts'
 import { addDeploymentCommands } from './deployment.ts'
-import { EXIT } from './exit.ts'
 import { describeFailure } from './failure.ts'
 import { addFlowCommands } from './flow.ts'
 import { addFlowRunCommands } from './flow-run.ts'
@@ -23,6 +23,10 @@ Exit codes:
   4  not signed in, or the key was not accepted
   5  the API can't be reached or could not answer
   6  refused by the API: a conflict, or a value it does not accept
+  7  an agent of this name already runs on this host
+  8  this version is too old for the API
+  9  the API serves no agents at this address any more
+  130  ended by Ctrl-C; an agent: killed by the third signal
 
 First steps:
   headgate login --url https://headgate.example.com --key hg_…

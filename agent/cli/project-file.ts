@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, YAMLParseError } from 'yaml'
 import * as z from 'zod'
 import { jsonObject, objectName, timestamp } from '../../core/wire/common.ts'
-import { usageError } from './exit.ts'
+import { usageError } from './cli-error.ts'
 
 /** A project file has Prefect's `prefect.yaml` keys; null says the same as leaving a key out. */
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseTimestamp } from '../../core/time.ts'
 import type { DeploymentScheduleCreate, Schedule } from '../../core/wire/schedule.ts'
-import { usageError } from './exit.ts'
+import { usageError } from './cli-error.ts'
 
 /** The options that describe one schedule, at `deploy` and at `deployment schedule create`. */
 export interface ScheduleOptions {

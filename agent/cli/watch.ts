@@ -1,9 +1,10 @@
 import type { Client } from '../../core/client.ts'
 import type { Micros } from '../../core/time.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
+import { EXIT } from '../exit-codes.ts'
 import { duration } from './ages.ts'
 import { entryCells } from './entry-line.ts'
-import { CliError, EXIT } from './exit.ts'
+import { CliError } from './cli-error.ts'
 import { type Entry, followFlowRun } from './follow.ts'
 import type { Output } from './output.ts'
 

@@ -36,10 +36,10 @@ describe('the API', () => {
   })
 
   test.each([
-    [401, 3, 'does not accept the key'],
-    [403, 4, 'may not serve'],
-    [426, 7, 'too old'],
-    [410, 8, 'gone'],
+    [401, 4, 'does not accept the key'],
+    [403, 6, 'may not serve'],
+    [426, 8, 'too old'],
+    [410, 9, 'gone'],
   ])('ends the agent with %i: exit code %i', async (status, code, words) => {
     fixture.plane.trouble = () => ({ status })
     const agent = await fixture.startAgent()
@@ -50,7 +50,7 @@ describe('the API', () => {
   test('a pool that does not exist is told with what to do', async () => {
     fixture.plane.poolExists = false
     const agent = await fixture.startAgent()
-    expect(await agent.exit()).toBe(5)
+    expect(await agent.exit()).toBe(3)
     expect(agent.said).toContain('headgate work-pool create pool')
   })
 

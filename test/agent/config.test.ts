@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { agentConfig, type AgentOptions, MAX_RUNS } from '../../agent/config.ts'
-import { ExitCode, FatalError } from '../../agent/exit-codes.ts'
+import { EXIT } from '../../agent/exit-codes.ts'
+import { FatalError } from '../../agent/fatal-error.ts'
 import { Client } from '../../core/client.ts'
 
 const options: AgentOptions = {
@@ -28,7 +29,7 @@ test.each<[Partial<AgentOptions>, string]>([
 ])('%o is refused', (given, words) => {
   const error = catchError(() => agentConfig({ ...options, ...given }))
   expect(error).toBeInstanceOf(FatalError)
-  expect(error).toMatchObject({ exitCode: ExitCode.usage, message: expect.stringContaining(words) })
+  expect(error).toMatchObject({ exitCode: EXIT.usage, message: expect.stringContaining(words) })
 })
 
 function catchError(call: () => unknown): unknown {

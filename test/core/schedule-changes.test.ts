@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { planSchedules } from '../../../agent/cli/schedule-plan.ts'
-import type { DeploymentSchedule } from '../../../core/wire/schedule.ts'
+import { planSchedules } from '#core/schedule-changes.ts'
+import type { DeploymentSchedule } from '#core/wire/schedule.ts'
 
 let count = 0
 

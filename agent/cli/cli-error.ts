@@ -1,17 +1,4 @@
-/** What the command's exit code says; `headgate --help` documents it for scripts. */
-export const EXIT = {
-  ok: 0,
-  failure: 1,
-  usage: 2,
-  notFound: 3,
-  notSignedIn: 4,
-  unreachable: 5,
-  refused: 6,
-  /** As shells report a command that Ctrl-C ended: 128 + SIGINT. */
-  interrupted: 130,
-} as const
-
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+import { EXIT, type ExitCode } from '../exit-codes.ts'
 
 /** A failure that is told in words of its own: what happened and, in `next`, what to do about it. */
 export class CliError extends Error {

@@ -1,23 +1,23 @@
-import { parseTimestamp } from '../../core/time.ts'
+import { parseTimestamp } from './time.ts'
 import type {
   DeploymentSchedule,
   DeploymentScheduleCreate,
   DeploymentScheduleUpdate,
   Schedule,
-} from '../../core/wire/schedule.ts'
+} from './wire/schedule.ts'
 
-/** What brings a deployment's schedules to what its project file says. */
+/** What brings a deployment's schedules to what is wanted of them. */
 export interface SchedulePlan {
   create: DeploymentScheduleCreate[]
   update: { id: string; body: DeploymentScheduleUpdate }[]
   remove: DeploymentSchedule[]
-  /** Not in the file, but made by hand under a name: left as they are. */
+  /** Not wanted, but made under a name, by hand say: left as they are. */
   keep: DeploymentSchedule[]
 }
 
 /**
  * Compares the schedules that there are with those wanted: by slug, else by when they fire. One that was paused by hand stays
- * paused unless the file says `active`, and an interval keeps its rhythm unless the file gives an anchor.
+ * paused unless `active` is given, and an interval keeps its rhythm unless an anchor is given.
  */
 export function planSchedules(
   existing: readonly DeploymentSchedule[],
