@@ -15,8 +15,8 @@ interface Waiter {
 const RING_ANSWER_MICROS = 2_000_000
 
 /** A client says `ping`, the runtime answers without waking the object. */
-export const PING = 'ping'
-export const PONG = 'pong'
+const PING = 'ping'
+const PONG = 'pong'
 
 /** Agents wait at the home's doorbell: WebSockets that the object accepts with hibernation, so that waiting costs nothing. */
 export class Doorbell {
