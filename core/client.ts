@@ -85,12 +85,12 @@ function describeField(entry: Json): string {
   if (entry === null || typeof entry !== 'object' || Array.isArray(entry)) {
     return JSON.stringify(entry)
   }
-  const location = Array.isArray(entry['loc']) ? entry['loc'].slice(1).map(text).join('.') : ''
-  const message = text(entry['msg'] ?? null)
+  const location = Array.isArray(entry['loc']) ? entry['loc'].slice(1).map(toText).join('.') : ''
+  const message = toText(entry['msg'] ?? null)
   return location === '' ? message : `${location}: ${message}`
 }
 
-function text(value: Json): string {
+function toText(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 

@@ -2,15 +2,15 @@ import { formatTimestamp, type Micros } from './time.ts'
 import type { State, StateCreate, StateType } from './wire/state.ts'
 
 /** The types from which a run goes no further by itself. */
-const TERMINAL_STATE_TYPES: readonly StateType[] = [
+const TERMINAL_STATE_TYPES: ReadonlySet<StateType> = new Set([
   'COMPLETED',
   'CANCELLED',
   'FAILED',
   'CRASHED',
-]
+])
 
 export function isTerminal(type: StateType): boolean {
-  return TERMINAL_STATE_TYPES.includes(type)
+  return TERMINAL_STATE_TYPES.has(type)
 }
 
 /** The name of a state that was given none: its type, capitalised (`Completed`). */

@@ -45,7 +45,10 @@ export async function startAsAgent(api: FakeApi, run: FlowRun, exportName: strin
   const child = startChild(EXECUTE, { ...api.environment(), HEADGATE_RUN_CONTEXT: file })
   return {
     kill: child.kill,
-    ended: child.ended.finally(() => rm(folder, { recursive: true })),
+    ended: child.ended.then(async (end) => {
+      await rm(folder, { recursive: true })
+      return end
+    }),
   }
 }
 
