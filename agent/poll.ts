@@ -50,6 +50,9 @@ export async function poll(options: PollOptions): Promise<void> {
         log.info('the API answers again')
       }
       failures = 0
+      if (result.renew) {
+        options.leases.renewNow()
+      }
       if (result.runs.length > 0) {
         await take(options, result, stamp)
       } else {

@@ -55,6 +55,20 @@ describe('claims', () => {
     expect(fixture.plane.connections).toBe(0)
   })
 
+  test('that are long polls say as well when to renew', async () => {
+    fixture.plane.doorbellWorks = false
+    fixture.plane.renewSeconds = 60
+    await fixture.startAgent()
+    const run = fixture.plane.enqueue(shell(LONG))
+    await fixture.processOf(run)
+    await until('it long-polls', () => fixture.plane.claims.at(-1)?.wait_seconds === 25)
+    const before = fixture.plane.renewals.length
+    fixture.plane.cancel(run, 20)
+    await hasEnded(run)
+    expect(fixture.plane.renewals.length).toBe(before + 1)
+    expect(fixture.plane.connections).toBe(0)
+  })
+
   test('come back to the doorbell after the connection is cut', async () => {
     await fixture.startAgent()
     await fixture.isWaiting()

@@ -26,6 +26,8 @@ export interface PlacedRun {
   fence: number
   claimed: ClaimedRun
   cancelGraceSeconds: number | undefined
+  /** Something was said to its agent that the agent has not yet renewed for. */
+  calledBack: boolean
   ends: Finish['executions']
 }
 
@@ -105,6 +107,7 @@ export class FakeControlPlane {
       fence: claimed.fence - 1,
       claimed,
       cancelGraceSeconds: undefined,
+      calledBack: false,
       ends: [],
     }
     this.runs.set(run.id, run)
@@ -118,11 +121,13 @@ export class FakeControlPlane {
     this.#wake()
   }
 
-  /** The run is CANCELLING: its agent is told at the next renewal. */
+  /** The run is CANCELLING: its agent is told at the next renewal, which the doorbell or the answer to a claim asks for. */
   cancel(run: PlacedRun, graceSeconds: number, shallRing = true): void {
     run.cancelGraceSeconds = graceSeconds
     if (shallRing) {
+      run.calledBack = true
       this.#broadcast({ type: 'renew' })
+      this.#wake()
     }
   }
 
@@ -230,6 +235,7 @@ export class FakeControlPlane {
         setTimeout(resolve, (asked.wait_seconds ?? 0) * 1000).unref()
       })
     }
+    const renew = [...this.runs.values()].some((run) => run.calledBack)
     const taken = waiting().slice(0, asked.limit)
     for (const run of taken) {
       run.stage = 'claimed'
@@ -237,6 +243,7 @@ export class FakeControlPlane {
     }
     return {
       runs: taken.map((run) => ({ ...run.claimed, fence: run.fence })),
+      renew,
       version: this.#version,
       accept_seconds: 15,
       lease_seconds: 30,
@@ -269,6 +276,9 @@ export class FakeControlPlane {
         const run = this.runs.get(flow_run_id)
         const isCurrent = run?.fence === fence && run.stage === 'accepted'
         const grace = run?.cancelGraceSeconds
+        if (run !== undefined) {
+          run.calledBack = false
+        }
         const kept = grace === undefined ? 'keep' : 'cancel'
         const answer = isCurrent ? kept : 'stop'
         return { flow_run_id, fence, answer, grace_seconds: grace ?? null, reason: null }
