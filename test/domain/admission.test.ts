@@ -1,0 +1,320 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { admit, admitOne, type AdmissionView, type Candidate } from '#domain/admission.ts'
+import { NOW } from '../support/a-home-run.ts'
+
+interface Queue {
+  id: string
+  name: string
+  priority: number
+  paused: boolean
+  limit: number | null
+  live: number
+}
+interface Deployment {
+  limit: number | null
+  live: number
+  strategy: 'ENQUEUE' | 'CANCEL_NEW'
+}
+interface World {
+  pool: { name: string; paused: boolean; limit: number | null; live: number }
+  queues: Queue[]
+  deployments: Record<string, Deployment>
+  /** In the order in which they are due. */
+  waiting: (Candidate & { queue: string })[]
+}
+
+const aQueue = (id: string, given: Partial<Queue> = {}): Queue => ({
+  id,
+  name: id,
+  priority: 1,
+  paused: false,
+  limit: null,
+  live: 0,
+  ...given,
+})
+const aWorld = (given: Partial<World> = {}): World => ({
+  pool: { name: 'p', paused: false, limit: null, live: 0 },
+  queues: [aQueue('q')],
+  deployments: {},
+  waiting: [],
+  ...given,
+})
+
+/** Reads candidates page by page as the home does: deployments that are blocked when a page is read are left out of it. */
+function viewOf(world: World, pageSize = 64, pages = { read: 0 }): AdmissionView {
+  return {
+    now: NOW,
+    pool: world.pool,
+    queues: world.queues,
+    deployment: (id) => world.deployments[id],
+    *candidates(queueId, blocked) {
+      const all = world.waiting.filter(({ queue }) => queue === queueId)
+      let next = 0
+      for (;;) {
+        const page: Candidate[] = []
+        pages.read += 1
+        for (; next < all.length && page.length < pageSize; next += 1) {
+          const candidate = all[next]
+          if (candidate && !blocked.has(candidate.deployment_id ?? '')) {
+            page.push(candidate)
+          }
+        }
+        yield* page
+        if (page.length < pageSize) {
+          return
+        }
+      }
+    },
+  }
+}
+
+const waiting = (count: number, deployment: string | null = null, queue = 'q') =>
+  Array.from({ length: count }, (_, index) => ({
+    id: `${deployment ?? 'none'} ${index}`,
+    deployment_id: deployment,
+    queue,
+  }))
+const ids = (candidates: Candidate[]) => candidates.map(({ id }) => id)
+
+/** The same in a few lines: every waiting run, in order, by counting. */
+function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
+  const admitted: string[] = []
+  const cancelled: string[] = []
+  const live = { pool: world.pool.live, ...count(world.queues), ...count(world.deployments) }
+  const queues = world.queues.toSorted((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
+  for (const queue of queues) {
+    for (const run of world.waiting.filter((each) => each.queue === queue.id)) {
+      const fits = (limit: number | null, key: string) => limit === null || (live[key] ?? 0) < limit
+      const open = !world.pool.paused && !queue.paused && (only?.has(queue.id) ?? true)
+      if (
+        !open ||
+        admitted.length >= wanted ||
+        !fits(world.pool.limit, 'pool') ||
+        !fits(queue.limit, `queue ${queue.id}`)
+      ) {
+        continue
+      }
+      const id = run.deployment_id
+      const deployment = id === null ? undefined : world.deployments[id]
+      if (id !== null && deployment && !fits(deployment.limit, `deployment ${id}`)) {
+        if (deployment.strategy === 'CANCEL_NEW') {
+          cancelled.push(run.id)
+        }
+        continue
+      }
+      admitted.push(run.id)
+      for (const key of ['pool', `queue ${queue.id}`, `deployment ${String(id)}`]) {
+        live[key] = (live[key] ?? 0) + 1
+      }
+    }
+  }
+  return { admitted, cancelled }
+}
+
+function count(of: Queue[] | Record<string, Deployment>): Record<string, number> {
+  return Array.isArray(of)
+    ? Object.fromEntries(of.map((queue) => [`queue ${queue.id}`, queue.live]))
+    : Object.fromEntries(Object.entries(of).map(([id, each]) => [`deployment ${id}`, each.live]))
+}
+
+const limit = fc.option(fc.integer({ min: 0, max: 6 }))
+const live = fc.integer({ min: 0, max: 3 })
+const queueIds = ['a', 'b', 'c', 'd']
+const deploymentIds = ['x', 'y', 'z']
+const world: fc.Arbitrary<World> = fc
+  .record({
+    pool: fc.record({ name: fc.constant('p'), paused: fc.constant(false), limit, live }),
+    queues: fc.tuple(
+      ...queueIds.map((id) =>
+        fc.record({
+          id: fc.constant(id),
+          name: fc.constant(id),
+          priority: fc.integer({ min: 1, max: 3 }),
+          paused: fc.constantFrom(false, false, false, true),
+          limit,
+          live,
+        }),
+      ),
+    ),
+    deployments: fc.record(
+      Object.fromEntries(
+        deploymentIds.map((id) => [
+          id,
+          fc.record({
+            limit,
+            live,
+            strategy: fc.constantFrom('ENQUEUE' as const, 'CANCEL_NEW' as const),
+          }),
+        ]),
+      ),
+    ),
+    waiting: fc.array(
+      fc.record({
+        queue: fc.constantFrom(...queueIds),
+        deployment_id: fc.option(fc.constantFrom(...deploymentIds, 'unlimited')),
+      }),
+      { maxLength: 40 },
+    ),
+  })
+  .map((made) => ({
+    ...made,
+    waiting: made.waiting.map((run, index) => ({ ...run, id: String(index) })),
+  }))
+
+describe('admit', () => {
+  it('does what counting every run does, however long its pages are', () => {
+    const only = fc.option(fc.uniqueArray(fc.constantFrom(...queueIds)), { nil: undefined })
+    fc.assert(
+      fc.property(
+        world,
+        fc.integer({ min: 1, max: 12 }),
+        only,
+        fc.integer({ min: 1, max: 5 }),
+        (made, wanted, names, pageSize) => {
+          const served = names === undefined ? undefined : new Set(names)
+          const { admitted, cancelled } = admit(viewOf(made, pageSize), wanted, served)
+          const expected = naive(made, wanted, served)
+          expect(ids(admitted)).toEqual(expected.admitted)
+          expect(ids(cancelled)).toEqual(expected.cancelled)
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it.each<[string, Partial<World>, number, number]>([
+    // what, the world, wanted, admitted of 5 waiting
+    ['takes as many as are wanted', {}, 3, 3],
+    ['takes no more than there are', {}, 9, 5],
+    ['takes nothing when nothing is wanted', {}, 0, 0],
+    [
+      'knows the limit of the pool',
+      { pool: { name: 'p', paused: false, limit: 4, live: 2 } },
+      9,
+      2,
+    ],
+    [
+      'takes nothing of a paused pool',
+      { pool: { name: 'p', paused: true, limit: null, live: 0 } },
+      9,
+      0,
+    ],
+    [
+      'takes nothing beyond a limit that was lowered',
+      { pool: { name: 'p', paused: false, limit: 1, live: 5 } },
+      9,
+      0,
+    ],
+    ['knows the limit of the queue', { queues: [aQueue('q', { limit: 3, live: 2 })] }, 9, 1],
+    ['takes nothing of a paused queue', { queues: [aQueue('q', { paused: true })] }, 9, 0],
+  ])('%s', (_name, given, wanted, expected) => {
+    const { admitted } = admit(viewOf(aWorld({ waiting: waiting(5), ...given })), wanted)
+    expect(ids(admitted)).toEqual(ids(waiting(5)).slice(0, expected))
+  })
+
+  it('serves the more urgent queue first, whatever waits longer, and equal ones by their ids', () => {
+    const made = aWorld({
+      queues: [
+        aQueue('b', { priority: 2 }),
+        aQueue('c', { priority: 1 }),
+        aQueue('a', { priority: 2 }),
+      ],
+      waiting: ['b', 'a', 'c', 'b', 'a', 'c'].map((queue, index) => ({
+        id: `${queue}${index}`,
+        deployment_id: null,
+        queue,
+      })),
+    })
+    expect(ids(admit(viewOf(made), 5).admitted)).toEqual(['c2', 'c5', 'a1', 'a4', 'b0'])
+    expect(ids(admit(viewOf(made), 5, new Set(['b'])).admitted)).toEqual(['b0', 'b3'])
+    expect(admit(viewOf(made), 5, new Set())).toEqual({ admitted: [], cancelled: [] })
+  })
+
+  it('passes a full deployment by, and reads few pages for that', () => {
+    const pages = { read: 0 }
+    const made = aWorld({
+      deployments: { full: { limit: 1, live: 1, strategy: 'ENQUEUE' } },
+      waiting: [...waiting(5000, 'full'), ...waiting(2, 'free')],
+    })
+    expect(ids(admit(viewOf(made, 64, pages), 10).admitted)).toEqual(['free 0', 'free 1'])
+    expect(pages.read).toBeLessThanOrEqual(2)
+  })
+
+  it('fills a deployment up to its limit and lets the others pass', () => {
+    const made = aWorld({
+      deployments: { d: { limit: 3, live: 1, strategy: 'ENQUEUE' } },
+      waiting: [...waiting(4, 'd'), ...waiting(1, 'e')],
+    })
+    expect(admit(viewOf(made), 10)).toMatchObject({
+      admitted: [{ id: 'd 0' }, { id: 'd 1' }, { id: 'e 0' }],
+      cancelled: [],
+    })
+  })
+
+  it('cancels what comes to a full deployment that wants that, though only where it looks', () => {
+    const made = aWorld({
+      queues: [aQueue('q'), aQueue('p', { paused: true })],
+      deployments: { d: { limit: 1, live: 0, strategy: 'CANCEL_NEW' } },
+      waiting: [...waiting(3, 'd'), ...waiting(2, 'd', 'p')],
+    })
+    expect(admit(viewOf(made), 10)).toMatchObject({
+      admitted: [{ id: 'd 0' }],
+      cancelled: [{ id: 'd 1' }, { id: 'd 2' }],
+    })
+    expect(admit(viewOf(made), 1)).toMatchObject({ admitted: [{ id: 'd 0' }], cancelled: [] })
+  })
+})
+
+describe('admitOne', () => {
+  const one = (
+    given: Partial<World>,
+    queue: string | null = 'q',
+    deployment: string | null = 'd',
+  ) => admitOne(viewOf(aWorld(given)), queue, deployment)
+  const pool = { name: 'p', paused: false, limit: null, live: 0 }
+
+  it.each<[string, Partial<World>, object]>([
+    ['nothing in the way', {}, { free: true }],
+    [
+      'a full deployment',
+      { deployments: { d: { limit: 1, live: 1, strategy: 'CANCEL_NEW' } } },
+      { free: false, strategy: 'CANCEL_NEW', rule: 'Deployment concurrency limit reached.' },
+    ],
+    [
+      'room in the deployment',
+      { deployments: { d: { limit: 2, live: 1, strategy: 'CANCEL_NEW' } } },
+      { free: true },
+    ],
+    [
+      'a paused pool',
+      { pool: { ...pool, paused: true } },
+      { free: false, strategy: 'ENQUEUE', rule: "work pool 'p' is paused" },
+    ],
+    [
+      'a full pool',
+      { pool: { ...pool, limit: 1, live: 1 } },
+      { free: false, strategy: 'ENQUEUE', rule: "work pool 'p' has reached its limit" },
+    ],
+    [
+      'a paused queue',
+      { queues: [aQueue('q', { paused: true })] },
+      { free: false, strategy: 'ENQUEUE', rule: "work queue 'q' is paused" },
+    ],
+    [
+      'a full queue',
+      { queues: [aQueue('q', { limit: 2, live: 2 })] },
+      { free: false, strategy: 'ENQUEUE', rule: "work queue 'q' has reached its limit" },
+    ],
+  ])('%s', (_name, given, expected) => {
+    expect(one(given)).toEqual(expected)
+  })
+
+  it('asks nothing of the pool for a run that waits in no queue', () => {
+    expect(one({ pool: { ...pool, paused: true } }, null)).toEqual({ free: true })
+    expect(one({ pool: { ...pool, paused: true } }, 'gone')).toEqual({ free: true })
+    expect(
+      one({ deployments: { d: { limit: 0, live: 0, strategy: 'ENQUEUE' } } }, null),
+    ).toMatchObject({ free: false })
+  })
+})
