@@ -28,6 +28,8 @@ export interface PollOptions extends LeasesOptions {
 /** One claim brings at most this many (`core/wire/execution.ts`). */
 const MAX_CLAIM = 100
 const LONG_POLL_SECONDS = 25
+/** Long enough not to ask over and over while a run takes its grace, short enough for runs that come meanwhile. */
+const RENEWING_MS = 1000
 /** The doorbell is given this long to open before the first long poll. */
 const DOORBELL_PATIENCE_MS = 3000
 /** Claims are repeated after this time even when nobody has rung, should a ring have been lost. */
@@ -55,6 +57,9 @@ export async function poll(options: PollOptions): Promise<void> {
       }
       if (result.runs.length > 0) {
         await take(options, result, stamp)
+      } else if (result.renew) {
+        // Until the run that is being cancelled has ended, each claim is answered so, at once.
+        await sleep(RENEWING_MS, signal).catch(() => undefined)
       } else {
         emptyVersion = result.version
         bell ??= doorbell

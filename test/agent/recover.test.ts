@@ -70,14 +70,14 @@ describe('an agent that was killed and is started again', () => {
     expect(fixture.plane.logLines(run)).toEqual(['up'])
   })
 
-  test('a run that was accepted but not begun is reported as not started', async () => {
+  test('a run that was accepted but not begun is reported so that it may begin anew', async () => {
     const agent = await fixture.startAgent()
     const run = fixture.plane.enqueue(fetchedBy('echo fetching; sleep 60'))
     await fixture.hasSaid(run, 'fetching')
     await agent.crash()
     await fixture.startAgent({ home: agent.home })
     await hasEnded(run)
-    expect(run.ends[0]).toMatchObject({ not_started: true })
+    expect(run.ends[0]).toMatchObject({ not_started: true, interrupted: true })
   })
 
   test('a run whose supervisor was killed with it is reported as killed', async () => {

@@ -104,6 +104,25 @@ describe("an agent's link", () => {
     expect(second.runs[0]?.fence).toBeGreaterThan(1)
   })
 
+  it('puts a run back that its agent could not start because it was itself stopped', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const { id } = await client.createFlowRunFromDeployment(deployment.id)
+    const agent = anAgent()
+    await client.claim(pool.name, { agent, limit: 1 })
+    const execution = { flow_run_id: id, fence: 1 }
+    await client.accept(pool.name, { agent_id: agent.agent_id, executions: [execution] })
+    const finished = await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [{ ...execution, not_started: true, interrupted: true }],
+    })
+    expect(finished.results).toMatchObject([{ answer: 'ended', state: { type: 'SCHEDULED' } }])
+    const claimed = await client.claim(pool.name, { agent: anAgent(), limit: 1 })
+    expect(claimed.runs).toMatchObject([{ fence: 2, flow_run: { id } }])
+  })
+
   it('stops a run that is cancelled', async () => {
     const test = await aWorkspace()
     const { client } = test

@@ -254,6 +254,10 @@ export interface ExecutionEnd {
   exit_code?: number | null | undefined
   signal?: string | null | undefined
   message?: string | null | undefined
+  /** Nothing of the run was executed. */
+  not_started?: boolean | undefined
+  /** The agent was stopped or died; nothing is wrong with the run. */
+  interrupted?: boolean | undefined
 }
 
 /** The execution has ended, proved: its slot is free, and a run that had not come to an end itself gets its state. */
@@ -279,6 +283,9 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
         ? settled(ended, moment.now)
         : crash(ended, end, moment)
     case 'PENDING':
+      return end.not_started === true && end.interrupted === true
+        ? backToQueue(ended, 'The agent was stopped before it had started the run.', moment)
+        : crash(ended, end, moment)
     case 'RUNNING':
       return crash(ended, end, moment)
     case 'CRASHED':
@@ -375,7 +382,9 @@ export function onTimer(run: HomeRun, moment: Moment): HomeRun {
 
 function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
   if (!run.accepted) {
-    return backToQueue(run, moment)
+    return run.record.state_type === 'PENDING'
+      ? backToQueue(run, 'The agent did not accept the run.', moment)
+      : endExecution(run, { message: 'The run was never started.' }, moment)
   }
   if (run.lost || isTerminalType(run.record.state_type)) {
     return endExecution(run, { message: 'The agent was lost.' }, moment)
@@ -403,15 +412,11 @@ function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
   }
 }
 
-/** The agent never accepted the claim, so nothing was started: the run waits again, at its old place. */
-function backToQueue(run: HomeRun, moment: Moment): HomeRun {
-  const waiting: HomeRun = { ...run, live: false, agent_id: null, lease_until: null }
-  if (run.record.state_type !== 'PENDING') {
-    return endExecution(run, { message: 'The run was never started.' }, moment)
-  }
+/** Nothing was started: the run waits again, at its old place. */
+function backToQueue(run: HomeRun, message: string, moment: Moment): HomeRun {
   return transit(
-    waiting,
-    newState('SCHEDULED', 'Scheduled', 'The agent did not accept the run.', {
+    { ...run, live: false, agent_id: null, lease_until: null },
+    newState('SCHEDULED', 'Scheduled', message, {
       scheduled_time: currentState(run.record)?.state_details.scheduled_time ?? null,
     }),
     moment,
