@@ -57,9 +57,6 @@ export async function poll(options: PollOptions): Promise<void> {
       }
       if (result.runs.length > 0) {
         await take(options, result, stamp)
-      } else if (result.renew) {
-        // Until the run that is being cancelled has ended, each claim is answered so, at once.
-        await sleep(RENEWING_MS, signal).catch(() => undefined)
       } else {
         emptyVersion = result.version
         bell ??= doorbell
@@ -68,6 +65,10 @@ export async function poll(options: PollOptions): Promise<void> {
             log.error('the doorbell is broken; claiming by long poll', { error: sentence(error) })
           })
         await waitAtDoorbell(doorbell, canWait, signal)
+        if (result.renew && !doorbell.isOpen) {
+          // Until the run that is being cancelled has ended, each long poll is answered so, at once.
+          await sleep(RENEWING_MS, signal).catch(() => undefined)
+        }
         canWait = true
       }
     } catch (error) {

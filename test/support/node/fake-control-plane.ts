@@ -26,8 +26,6 @@ export interface PlacedRun {
   fence: number
   claimed: ClaimedRun
   cancelGraceSeconds: number | undefined
-  /** Something was said to its agent that the agent has not yet renewed for. */
-  calledBack: boolean
   ends: Finish['executions']
 }
 
@@ -107,7 +105,6 @@ export class FakeControlPlane {
       fence: claimed.fence - 1,
       claimed,
       cancelGraceSeconds: undefined,
-      calledBack: false,
       ends: [],
     }
     this.runs.set(run.id, run)
@@ -121,11 +118,10 @@ export class FakeControlPlane {
     this.#wake()
   }
 
-  /** The run is CANCELLING: its agent is told at the next renewal, which the doorbell or the answer to a claim asks for. */
+  /** The run is CANCELLING: its agent is told at the next renewal, which the doorbell and each answer to a claim ask for. */
   cancel(run: PlacedRun, graceSeconds: number, shallRing = true): void {
     run.cancelGraceSeconds = graceSeconds
     if (shallRing) {
-      run.calledBack = true
       this.#broadcast({ type: 'renew' })
       this.#wake()
     }
@@ -229,13 +225,16 @@ export class FakeControlPlane {
   async #claim(asked: Claim) {
     this.claims.push(asked)
     const waiting = () => [...this.runs.values()].filter((run) => run.stage === 'waiting')
-    if (waiting().length === 0 && (asked.wait_seconds ?? 0) > 0) {
+    const isCancelling = () =>
+      [...this.runs.values()].some(
+        ({ stage, cancelGraceSeconds }) => stage === 'accepted' && cancelGraceSeconds !== undefined,
+      )
+    if (waiting().length === 0 && !isCancelling() && (asked.wait_seconds ?? 0) > 0) {
       await new Promise<void>((resolve) => {
         this.#changed.add(resolve)
         setTimeout(resolve, (asked.wait_seconds ?? 0) * 1000).unref()
       })
     }
-    const renew = [...this.runs.values()].some((run) => run.calledBack)
     const taken = waiting().slice(0, asked.limit)
     for (const run of taken) {
       run.stage = 'claimed'
@@ -243,7 +242,7 @@ export class FakeControlPlane {
     }
     return {
       runs: taken.map((run) => ({ ...run.claimed, fence: run.fence })),
-      renew,
+      renew: isCancelling(),
       version: this.#version,
       accept_seconds: 15,
       lease_seconds: 30,
@@ -276,9 +275,6 @@ export class FakeControlPlane {
         const run = this.runs.get(flow_run_id)
         const isCurrent = run?.fence === fence && run.stage === 'accepted'
         const grace = run?.cancelGraceSeconds
-        if (run !== undefined) {
-          run.calledBack = false
-        }
         const kept = grace === undefined ? 'keep' : 'cancel'
         const answer = isCurrent ? kept : 'stop'
         return { flow_run_id, fence, answer, grace_seconds: grace ?? null, reason: null }
