@@ -69,8 +69,8 @@ function viewOf(world: World, pageSize = 64, pages = { read: 0 }): AdmissionView
   }
 }
 
-const waiting = (count: number, deployment: string | null = null, queue = 'q') =>
-  Array.from({ length: count }, (_, index) => ({
+const waiting = (length: number, deployment: string | null = null, queue = 'q') =>
+  Array.from({ length }, (_, index) => ({
     id: `${deployment ?? 'none'} ${index}`,
     deployment_id: deployment,
     queue,
@@ -81,7 +81,11 @@ const ids = (candidates: Candidate[]) => candidates.map(({ id }) => id)
 function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
   const admitted: string[] = []
   const cancelled: string[] = []
-  const live = { pool: world.pool.live, ...count(world.queues), ...count(world.deployments) }
+  const live: Record<string, number> = {
+    pool: world.pool.live,
+    ...count(world.queues),
+    ...count(world.deployments),
+  }
   const queues = world.queues.toSorted((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
   for (const queue of queues) {
     for (const run of world.waiting.filter((each) => each.queue === queue.id)) {
