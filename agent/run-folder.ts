@@ -9,6 +9,7 @@ export type RunContext = Omit<ClaimedRun, 'run_token'>
  * The disk's memory of one execution, `runs/<run id>.<fence>/`. Who writes and who reads each file:
  * - `context.json`  the agent, before it accepts; read by the run's process. Without it the folder means nothing.
  * - `handle.json`   the driver, before anything of the run is executed; read to find the process again.
+ * - `pulling.json`  the driver; the program of the last pull step, which is ended when its agent has died.
  * - `supervise.sh`, `started`, `exit`, `fenced`, `supervisor.log`  the process driver's supervisor (`infra/supervisor.ts`).
  * - `lease`         the agent, after each renewal that kept the execution; read by the supervisor.
  * - `output.log`    the run's process; read by `logs.ts`, which notes in `output.offset` how far it has been sent.

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs'
 import { mkdir, open, stat, writeFile } from 'node:fs/promises'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -53,6 +53,7 @@ async function start(order: RunOrder, signal: AbortSignal): Promise<Infrastructu
     directory: base,
     env: spec.env,
     outputPath: outputPath(folder),
+    onStart: (pid) => notePulling(folder, pid),
     signal,
   })
   signal.throwIfAborted()
@@ -103,11 +104,28 @@ async function supervise(
 }
 
 async function find(folder: RunFolder): Promise<Infrastructure | undefined> {
-  const text = await readText(join(folder.path, 'handle.json'))
+  const handle = await readHandle(folder, 'handle.json')
+  if (handle !== undefined) {
+    return infrastructure(folder, handle, supervisorGone(handle.pid, handle.start))
+  }
+  const pulling = await readHandle(folder, 'pulling.json')
+  if (pulling !== undefined) {
+    // The agent died in the middle of a pull step: what it had started must not work beside the next start.
+    await stopGroup(pulling, 0)
+  }
+  return undefined
+}
+
+async function readHandle(folder: RunFolder, name: string): Promise<ProcessHandle | undefined> {
+  const text = await readText(join(folder.path, name))
   const handle = text === undefined ? undefined : (parseJson(text) as ProcessHandle | undefined)
-  return handle?.type !== 'process'
-    ? undefined
-    : infrastructure(folder, handle, supervisorGone(handle.pid, handle.start))
+  return handle?.type === 'process' ? handle : undefined
+}
+
+/** At once, so that no moment is left in which the program runs and nobody knows of it. */
+function notePulling(folder: RunFolder, pid: number): void {
+  const handle: ProcessHandle = { type: 'process', pid, start: processStart(pid) ?? '' }
+  writeFileSync(join(folder.path, 'pulling.json'), JSON.stringify(handle), { mode: 0o600 })
 }
 
 function infrastructure(

@@ -15,6 +15,8 @@ export interface PullOptions {
   env: Record<string, string>
   /** Receives what the steps' programs say. */
   outputPath: string
+  /** Called with each program that is started; it leads a process group of its own. */
+  onStart: (pid: number) => void
   signal: AbortSignal
 }
 
@@ -135,7 +137,7 @@ interface ProgramOptions extends PullOptions {
 async function runProgram(
   program: string,
   words: string[],
-  { cwd, env, outputPath, signal }: ProgramOptions,
+  { cwd, env, outputPath, onStart, signal }: ProgramOptions,
 ): Promise<string> {
   signal.throwIfAborted()
   const log = createWriteStream(outputPath, { flags: 'a', mode: 0o600 })
@@ -145,6 +147,9 @@ async function runProgram(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  if (child.pid !== undefined) {
+    onStart(child.pid)
+  }
   const killGroup = () => {
     if (child.pid !== undefined) {
       signalProcess(-child.pid, 'SIGKILL')

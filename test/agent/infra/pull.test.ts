@@ -32,7 +32,7 @@ async function pull(steps: JsonObject[], signal = new AbortController().signal) 
   await mkdir(directory)
   const outputPath = `${directory}.log`
   const env = { PATH: process.env['PATH'] ?? '', HOME: base, GREETING: 'hi' }
-  const at = await pullCode(steps, { directory, env, outputPath, signal })
+  const at = await pullCode(steps, { directory, env, outputPath, onStart: () => undefined, signal })
   return { at, directory, output: () => readFile(outputPath, 'utf8') }
 }
 
