@@ -1,26 +1,71 @@
 import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A process as `ps` shows it; its start time tells it from a later one with the same number. */
+/** A process; its start tells it from a later one with the same number. */
 export interface ProcessMark {
   pid: number
   started: string
 }
 
-interface Listed extends ProcessMark {
+export interface ListedProcess extends ProcessMark {
   parent: number
-  /** Its words and, behind them, its environment. */
+  /** Its words and, behind them, its environment, as far as it may be read. */
   command: string
 }
 
-/** All processes of this machine. */
-function listProcesses(): Listed[] {
+/** All living processes of this machine: from /proc on Linux, from `ps` elsewhere. */
+export function listProcesses(): ListedProcess[] {
+  return process.platform === 'linux' ? listProc() : listPs()
+}
+
+function listProc(): ListedProcess[] {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => readProc(name, boot))
+    .filter((found) => found !== undefined)
+}
+
+function readProc(pid: string, boot: string): ListedProcess | undefined {
+  const read = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8')
+  try {
+    const stat = read('stat')
+    // The second field is a name in brackets that may itself hold spaces and brackets.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const isDead = fields[0] === 'Z' || fields[0] === 'X'
+    return isDead
+      ? undefined
+      : {
+          pid: Number(pid),
+          parent: Number(fields[1]),
+          started: `${boot}:${fields[19] ?? ''}`,
+          command: `${read('cmdline')}${environmentOf(pid)}`.replaceAll('\0', ' ').trimEnd(),
+        }
+  } catch {
+    // It has ended since it was listed.
+    return undefined
+  }
+}
+
+function environmentOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8')
+  } catch {
+    // It is another user's.
+    return ''
+  }
+}
+
+function listPs(): ListedProcess[] {
   const ps = spawnSync('ps', ['axeww', '-o', 'pid=,ppid=,lstart=,command='], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   })
   if (ps.status !== 0) {
-    throw new Error(`ps failed: ${ps.error?.message ?? ps.stderr}`)
+    throw new Error(
+      `ps failed: ${ps.error?.message ?? `${String(ps.signal ?? ps.status)} ${ps.stderr}`}`,
+    )
   }
   return ps.stdout
     .split('\n')
@@ -72,14 +117,14 @@ export async function endProcess(mark: ProcessMark): Promise<void> {
   }
 }
 
-function isWorkerd({ command }: Listed): boolean {
+function isWorkerd({ command }: ListedProcess): boolean {
   return /^\S*workerd\s/.test(command)
 }
 
-function isChild({ parent }: Listed): boolean {
+function isChild({ parent }: ListedProcess): boolean {
   return parent === process.pid
 }
 
-function toMark({ pid, started }: Listed): ProcessMark {
+function toMark({ pid, started }: ListedProcess): ProcessMark {
   return { pid, started }
 }

@@ -64,7 +64,7 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
     let seen = Date.now()
     while (!watch.signal.aborted) {
       await sleep(WATCH_MS, undefined, { signal: watch.signal }).catch(() => undefined)
-      if (ownWorkerds().length > 0) {
+      if (isThere()) {
         seen = Date.now()
       } else if (!watch.signal.aborted && Date.now() - seen > GONE_MS) {
         await runtime.dispose().catch(() => undefined)
@@ -88,6 +88,15 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
       await runtime.dispose()
       state.forgetServer()
     },
+  }
+}
+
+function isThere(): boolean {
+  try {
+    return ownWorkerds().length > 0
+  } catch {
+    // The list of processes could not be read; it can the next time.
+    return true
   }
 }
 

@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { listProcesses } from '../../../worker/local/processes.ts'
 import type { Outcome } from './headgate.ts'
 import { until } from './until.ts'
 
@@ -44,7 +45,7 @@ export class Sandbox {
   processes(): FoundProcess[] {
     return listProcesses()
       .filter(({ command }) => command.includes(this.folder))
-      .map((found) => ({ ...found, command: found.command.split(' HOME=', 1)[0] ?? '' }))
+      .map(({ pid, parent, command }) => ({ pid, parent, command: command.slice(0, 300) }))
   }
 
   /** Resolves when nothing that was started in here is left. */
@@ -125,20 +126,4 @@ export async function freePort(first: number): Promise<number> {
     }
   }
   throw new Error(`no port from ${first} to ${first + 49} is free`)
-}
-
-/** Each with its environment behind its words. */
-function listProcesses(): FoundProcess[] {
-  return execFileSync('ps', ['axeww', '-o', 'pid=,ppid=,command='], {
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  })
-    .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
-    .filter((match) => match !== null)
-    .map(([, pid, parent, command]) => ({
-      pid: Number(pid),
-      parent: Number(parent),
-      command: command ?? '',
-    }))
 }
