@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { agentLog } from '../../agent/agent-log.ts'
 import { Doorbell } from '../../agent/doorbell.ts'
 import { Client } from '../../core/client.ts'
-import { newUuid } from '../support/node/a-claimed-run.ts'
+import { newUuid } from '../support/node/wire-objects.ts'
 import { FakeControlPlane } from '../support/node/fake-control-plane.ts'
 import { until } from '../support/node/until.ts'
 

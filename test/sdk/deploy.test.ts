@@ -92,22 +92,42 @@ describe('deploy', () => {
       schedules: [{ intervalSeconds: 60 }, { cron: '0 9 * * *' }, { cron: '5 * * * *' }],
     })
     expect(again.id).toBe(before?.id)
-    expect(sent('PATCH')).toMatchObject({
-      schedules: [
-        {
-          active: true,
-          schedule: { interval: 60, anchor_date: '2026-01-01T00:00:00.000000Z' },
-        },
-        { active: false, schedule: { cron: '0 9 * * *' } },
-        { schedule: { cron: '5 * * * *' } },
-      ],
-    })
+    const added: unknown = expect.objectContaining({ schedule: { cron: '5 * * * *' } })
+    expect(again.schedules).toEqual([cron, interval, added])
+    expect(cron?.active).toBe(false)
     expect(sent('PATCH')).not.toHaveProperty('paused')
     expect(again.paused).toBe(true)
-    await first.deploy({ name: 'd', workPool: 'p' })
-    expect(api.requests.findLast(({ method }) => method === 'PATCH')?.body).not.toHaveProperty(
-      'schedules',
-    )
+    const without = await first.deploy({ name: 'd', workPool: 'p' })
+    expect(without.schedules).toEqual(again.schedules)
+  })
+
+  test('again changes each schedule on its own, and keeps those that have a name', async () => {
+    const options = { name: 'd', workPool: 'p' }
+    const named = { cron: '0 9 * * *', slug: 'morning' }
+    await first.deploy({ ...options, schedules: [named] })
+    const next = await first.deploy({
+      ...options,
+      schedules: [{ ...named, cron: '0 8 * * *' }, { cron: '0 20 * * *' }],
+    })
+    expect(next.schedules).toMatchObject([
+      { schedule: { cron: '0 8 * * *' }, slug: 'morning' },
+      { schedule: { cron: '0 20 * * *' }, slug: null },
+    ])
+    const last = await first.deploy({ ...options, schedules: [] })
+    expect(last.schedules).toEqual([next.schedules[0]])
+  })
+
+  test('goes on with the schedules after an answer was lost, and makes none twice', async () => {
+    const options = { name: 'd', workPool: 'p' }
+    await first.deploy(options)
+    let cuts = 0
+    api.fault = ({ method, path }) =>
+      method === 'POST' && path.endsWith('/schedules') && (cuts += 1) === 1
+        ? 'cut after'
+        : undefined
+    const again = await first.deploy({ ...options, schedules: [{ cron: '0 9 * * *' }] })
+    expect(again.schedules).toHaveLength(1)
+    expect(cuts).toBe(1)
   })
 
   test('says what to do when it can not know the entrypoint', async () => {

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WorkPool } from '../../../core/wire/work-pool.ts'
 import type { WorkQueue } from '../../../core/wire/work-queue.ts'
 import { type CommandLine, makeCommandLine } from '../../support/node/headgate.ts'
-import { MemoryApi } from '../../support/node/memory-api.ts'
+import { FakeApi } from '../../support/node/fake-api.ts'
 
-const api = new MemoryApi()
+const api = new FakeApi()
 let url: string
 let headgate: CommandLine
 

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Deployment } from '../../../core/wire/deployment.ts'
 import { type CommandLine, makeCommandLine } from '../../support/node/headgate.ts'
-import { MemoryApi } from '../../support/node/memory-api.ts'
+import { FakeApi } from '../../support/node/fake-api.ts'
 
 const SDK = resolve(import.meta.dirname, '../../../sdk/index.ts')
 const FLOWS = `
@@ -27,7 +27,7 @@ deployments:
     work_pool: { name: default, work_queue_name: high }
 `
 
-const api = new MemoryApi()
+const api = new FakeApi()
 let folder: string
 let headgate: CommandLine
 

@@ -1,12 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FlowRun } from '../../../core/wire/flow-run.ts'
 import type { Log } from '../../../core/wire/log.ts'
 import { type CommandLine, makeCommandLine } from '../../support/node/headgate.ts'
-import { MemoryApi } from '../../support/node/memory-api.ts'
+import { FakeApi } from '../../support/node/fake-api.ts'
+import { until } from '../../support/node/until.ts'
 
-const api = new MemoryApi()
+const api = new FakeApi()
 let headgate: CommandLine
 let flowId: string
 
@@ -35,18 +35,17 @@ afterAll(() => api.stop())
 
 /** Ends the run that a command has just created, with log lines on the way, as an agent would. */
 async function play(count: number, end: 'COMPLETED' | 'FAILED'): Promise<void> {
-  while (api.runs.length < count) {
+  while (api.flowRuns.length < count) {
     await wait(20)
   }
-  const run = api.runs.at(-1)
+  const run = api.flowRuns.at(-1)
   if (run === undefined) {
     throw new Error('there is no run')
   }
-  api.setState(run, { type: 'PENDING' })
+  api.enter(run, { type: 'PENDING' })
   await wait(300)
-  api.setState(run, { type: 'RUNNING' })
-  const task = { id: randomUUID(), name: 'load-0' }
-  api.taskRuns.push(task)
+  api.enter(run, { type: 'RUNNING' })
+  const task = api.addTaskRun({ name: 'load-0', task_key: 'load', dynamic_key: '0' })
   api.addLog(run, 'first line')
   api.addLog(run, 'of a task', { task_run_id: task.id })
   await wait(400)
@@ -55,7 +54,7 @@ async function play(count: number, end: 'COMPLETED' | 'FAILED'): Promise<void> {
   api.addLog(run, 'a line of another process', { timestamp: late })
   await wait(400)
   run.total_run_time = 1.2
-  api.setState(run, { type: end, message: end === 'FAILED' ? 'it broke' : null })
+  api.enter(run, { type: end, message: end === 'FAILED' ? 'it broke' : null })
   await wait(300)
   api.addLog(run, 'last line, after the end')
 }
@@ -69,7 +68,7 @@ describe('headgate deployment', () => {
     expect(stdout).toMatch(
       /^Created flow run 'mine' \([-0-9a-f]{36}\) of etl\/nightly\.\nFollow it with `headgate flow-run watch [-0-9a-f]{36}`,\nor at http:\/\/127\.0\.0\.1:23200\/runs\//,
     )
-    expect(api.runs.at(-1)).toMatchObject({
+    expect(api.flowRuns.at(-1)).toMatchObject({
       parameters: { n: 2, day: 'sunday', who: 'Ada' },
       work_queue_name: 'high',
       tags: ['x'],
@@ -79,7 +78,7 @@ describe('headgate deployment', () => {
   it('watches a run to its end: states and lines in order, each once', async () => {
     const [outcome] = await Promise.all([
       headgate.run('deployment', 'run', 'nightly', '--watch'),
-      play(api.runs.length + 1, 'COMPLETED'),
+      play(api.flowRuns.length + 1, 'COMPLETED'),
     ])
     const shown = outcome.stdout.split('\n').map((line) => line.replace(/^\d\d:\S+ {2}/, ''))
     expect(shown.slice(1)).toEqual([
@@ -101,7 +100,7 @@ describe('headgate deployment', () => {
   it('exits 1 when the run that it watched did not complete, with the run as JSON', async () => {
     const [outcome] = await Promise.all([
       headgate.run('deployment', 'run', 'etl/nightly', '--watch', '--output', 'json'),
-      play(api.runs.length + 1, 'FAILED'),
+      play(api.flowRuns.length + 1, 'FAILED'),
     ])
     expect(outcome.code).toBe(1)
     expect(JSON.parse(outcome.stdout)).toMatchObject({ state_type: 'FAILED' })
@@ -154,7 +153,7 @@ describe('headgate deployment', () => {
 
 describe('headgate flow-run', () => {
   it('lists runs, by state where asked', async () => {
-    api.addRun({ flow_id: flowId, name: 'slow-crab' }, { type: 'SCHEDULED', name: 'Late' })
+    api.addFlowRun({ flow_id: flowId, name: 'slow-crab' }, { type: 'SCHEDULED', name: 'Late' })
     const late = await headgate.run('flow-run', 'ls', '--state', 'late')
     expect(late.stdout).toMatch(/^ID +FLOW +NAME +STATE +START +RAN +POOL\/QUEUE$/m)
     expect(late.stdout).toMatch(/ etl +slow-crab +Late /)
@@ -167,13 +166,16 @@ describe('headgate flow-run', () => {
   it('leaves out what is due later, unless it is asked for', async () => {
     const later = '2999-01-01T00:00:00.000000Z'
     const times = { expected_start_time: later, next_scheduled_start_time: later }
-    const run = api.addRun({ flow_id: flowId, name: 'far-away', ...times }, { type: 'SCHEDULED' })
+    const run = api.addFlowRun(
+      { flow_id: flowId, name: 'far-away', ...times },
+      { type: 'SCHEDULED' },
+    )
     expect((await headgate.run('flow-run', 'ls')).stdout).not.toMatch(/far-away/)
     expect((await headgate.run('flow-run', 'ls', '--all')).stdout).toMatch(/far-away/)
     expect((await headgate.run('flow-run', 'ls', '--state', 'scheduled')).stdout).toMatch(
       /far-away +Scheduled +in \d+d/,
     )
-    api.runs.splice(api.runs.indexOf(run), 1)
+    api.flowRuns.splice(api.flowRuns.indexOf(run), 1)
   })
 
   it('tells how many more runs fall due than it shows', async () => {
@@ -183,10 +185,10 @@ describe('headgate flow-run', () => {
   })
 
   it('shows a run by its id or its name', async () => {
-    const run = api.addRun({ flow_id: flowId, name: 'lone-fox' }, { type: 'RUNNING' })
+    const run = api.addFlowRun({ flow_id: flowId, name: 'lone-fox' }, { type: 'RUNNING' })
     expect(await headgate.json('flow-run', 'inspect', run.id)).toMatchObject({ id: run.id })
     expect((await headgate.run('flow-run', 'inspect', 'lone-fox')).stdout).toMatch(/State +Running/)
-    api.addRun({ flow_id: flowId, name: 'lone-fox' }, { type: 'RUNNING' })
+    api.addFlowRun({ flow_id: flowId, name: 'lone-fox' }, { type: 'RUNNING' })
     const several = await headgate.run('flow-run', 'inspect', 'lone-fox')
     expect(several.code).toBe(6)
     expect(several.stderr).toMatch(/Several flow runs are called 'lone-fox'/)
@@ -194,7 +196,7 @@ describe('headgate flow-run', () => {
   })
 
   it('prints logs, whole, the last lines, and as JSON', async () => {
-    const run = api.addRun({ flow_id: flowId }, { type: 'COMPLETED' })
+    const run = api.addFlowRun({ flow_id: flowId }, { type: 'COMPLETED' })
     for (let line = 1; line <= 205; line += 1) {
       api.addLog(run, `line ${line}`)
     }
@@ -207,14 +209,17 @@ describe('headgate flow-run', () => {
   })
 
   it('follows logs to the end of the run, one JSON object a line for machines', async () => {
-    const run = api.addRun({ flow_id: flowId }, { type: 'RUNNING' })
+    const run = api.addFlowRun({ flow_id: flowId }, { type: 'RUNNING' })
     api.addLog(run, 'old')
     api.addLog(run, 'newer')
+    const before = api.requests.length
     const following = headgate.run('flow-run', 'logs', run.id, '-f', '-n', '1', '-o', 'json')
-    await wait(1500)
+    await until('it has read the logs', () =>
+      api.requests.slice(before).some(({ path }) => path === '/logs/filter'),
+    )
     api.addLog(run, 'while it watches')
     await wait(300)
-    api.setState(run, { type: 'COMPLETED' })
+    api.enter(run, { type: 'COMPLETED' })
     const lines = (await following).stdout.trim().split('\n')
     expect(lines.map((line) => (JSON.parse(line) as Log).message)).toEqual([
       'newer',
@@ -223,10 +228,10 @@ describe('headgate flow-run', () => {
   })
 
   it('cancels what runs and what waits, but not what has ended', async () => {
-    const running = api.addRun({ flow_id: flowId, name: 'a' }, { type: 'RUNNING' })
+    const running = api.addFlowRun({ flow_id: flowId, name: 'a' }, { type: 'RUNNING' })
     expect((await headgate.run('flow-run', 'cancel', running.id)).stdout).toMatch(/is being cancel/)
     expect((await headgate.run('flow-run', 'cancel', running.id)).stdout).toMatch(/already/)
-    const waiting = api.addRun({ flow_id: flowId }, { type: 'SCHEDULED' })
+    const waiting = api.addFlowRun({ flow_id: flowId }, { type: 'SCHEDULED' })
     expect(await headgate.json('flow-run', 'cancel', waiting.id)).toMatchObject({
       state_type: 'CANCELLED',
     })
@@ -236,7 +241,7 @@ describe('headgate flow-run', () => {
   })
 
   it('retries what has ended', async () => {
-    const failed = api.addRun({ flow_id: flowId }, { type: 'FAILED' })
+    const failed = api.addFlowRun({ flow_id: flowId }, { type: 'FAILED' })
     expect(await headgate.json('flow-run', 'retry', failed.id)).toMatchObject({
       state_type: 'SCHEDULED',
       state_name: 'AwaitingRetry',
@@ -247,9 +252,9 @@ describe('headgate flow-run', () => {
   })
 
   it('deletes a run', async () => {
-    const run = api.addRun({ flow_id: flowId }, { type: 'COMPLETED' })
+    const run = api.addFlowRun({ flow_id: flowId }, { type: 'COMPLETED' })
     expect((await headgate.run('flow-run', 'delete', run.id)).code).toBe(0)
-    expect(api.runs).not.toContain(run)
+    expect(api.flowRuns).not.toContain(run)
   })
 })
 
@@ -261,9 +266,9 @@ describe('headgate flow ls', () => {
 
 describe('an API that goes away while a run is watched', () => {
   it('is waited for', async () => {
-    const away = new MemoryApi()
+    const away = new FakeApi()
     const url = await away.start(23_201)
-    const run = away.addRun({ flow_id: flowId }, { type: 'RUNNING' })
+    const run = away.addFlowRun({ flow_id: flowId }, { type: 'RUNNING' })
     const env = { HEADGATE_API_URL: url, HEADGATE_API_KEY: away.key }
     const watching = makeCommandLine({ env }).run('flow-run', 'watch', run.id)
     while (away.requests.length < 4) {
@@ -272,7 +277,7 @@ describe('an API that goes away while a run is watched', () => {
     await away.stop()
     await wait(800)
     await away.start(23_201)
-    away.setState(run, { type: 'COMPLETED' })
+    away.enter(run, { type: 'COMPLETED' })
     const { code, stdout, stderr } = await watching
     expect(stdout).toMatch(/Running\n.*Completed\nFlow run/)
     expect(stderr).toBe(
