@@ -3,12 +3,11 @@ import {
   civilFromDays,
   daysFromCivil,
   daysInMonth,
+  MICROS_PER_DAY,
   MICROS_PER_SECOND,
   type Micros,
 } from './time.ts'
 import { fromWall, offsetAt, toWall } from './zone.ts'
-
-const MICROS_PER_DAY = 86_400 * MICROS_PER_SECOND
 
 /** Years without a single match after which an expression counts as one that never fires (30 February), as in croniter. */
 const MAX_YEARS_BETWEEN = 50

@@ -3,12 +3,11 @@ import {
   civilFromDays,
   daysFromCivil,
   daysInMonth,
+  MICROS_PER_DAY,
   MICROS_PER_SECOND,
   type Micros,
 } from './time.ts'
 import { fromWall, offsetAt, toWall } from './zone.ts'
-
-const MICROS_PER_DAY = 86_400 * MICROS_PER_SECOND
 
 /** The longest that clocks have ever skipped: a day, in Samoa. */
 const LONGEST_SKIP = 25 * 3600 * MICROS_PER_SECOND

@@ -6,6 +6,7 @@
 export type Micros = number
 
 export const MICROS_PER_SECOND = 1_000_000
+export const MICROS_PER_DAY = 86_400 * MICROS_PER_SECOND
 const SECONDS_PER_DAY = 86_400
 
 const ISO =

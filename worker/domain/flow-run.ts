@@ -3,6 +3,7 @@ import { defaultStateName, isTerminal } from '#core/state.ts'
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type { FlowRun, FlowRunPolicy, FlowRunRow } from '#core/wire/flow-run.ts'
 import type { State, StateCreate, StateType } from '#core/wire/state.ts'
+import { timesAfter } from './run-times.ts'
 
 /** A flow run as its home keeps it and as the store copies it: the wire's fields but for names and computed ones. */
 export interface FlowRunRecord extends Omit<
@@ -81,30 +82,22 @@ export function applyState(
       task_run_id: run.parent_task_run_id,
     },
   }
-  const scheduledTime = state.state_details.scheduled_time ?? null
-  const terminal = isTerminalType(state.type)
+  const times = timesAfter(run, before, state)
   const entersRunning = state.type === 'RUNNING'
-  const leavesRunning = before?.type === 'RUNNING'
-  const resuming = run.empirical_policy.resuming === true
-  const startTime = run.start_time ?? (entersRunning || terminal ? timestamp : null)
+  const resuming = entersRunning && run.empirical_policy.resuming === true
   return {
     ...run,
+    ...times,
+    // A resumed run goes on with the attempt that was paused.
+    run_count: resuming ? run.run_count : times.run_count,
     updated: timestamp,
     seq: run.seq + 1,
     states: withinBytes([...run.states, state]),
     state_id: stateId,
     state_type: state.type,
     state_name: state.name,
-    start_time: startTime,
-    end_time: terminal ? (run.end_time ?? timestamp) : null,
-    run_count: run.run_count + (entersRunning && !resuming ? 1 : 0),
-    total_run_time:
-      run.total_run_time +
-      (leavesRunning && last !== undefined ? (time - last) / MICROS_PER_SECOND : 0),
-    expected_start_time: run.expected_start_time ?? scheduledTime ?? timestamp,
-    next_scheduled_start_time: state.type === 'SCHEDULED' ? scheduledTime : null,
     empirical_policy:
-      entersRunning || terminal
+      entersRunning || isTerminal(state.type)
         ? { ...run.empirical_policy, resuming: false }
         : run.empirical_policy,
   }

@@ -1,7 +1,8 @@
-import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
+import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
 import type { State, StateType } from '#core/wire/state.ts'
 import type { TaskRun, TaskRunCreate } from '#core/wire/task-run.ts'
-import { estimates, isTerminalType, type ProposedState } from './flow-run.ts'
+import { estimates, type ProposedState } from './flow-run.ts'
+import { timesAfter } from './run-times.ts'
 
 /** A task run as its stream keeps it and as the store copies it: the wire's fields but for the computed ones. */
 export interface TaskRunRecord extends Omit<
@@ -87,24 +88,11 @@ export function applyTaskState(
   return { ...enterState(run, state), updated: timestamp, seq: run.seq + 1 }
 }
 
-/** Adds a state to a task run's others, with the global transforms of contract 3.5. */
+/** Adds a state to a task run's others. */
 function enterState(run: TaskRunRecord, state: State): TaskRunRecord {
-  const before = run.states.at(-1)
-  const scheduledTime = state.state_details.scheduled_time ?? null
-  const terminal = isTerminalType(state.type)
-  const entersRunning = state.type === 'RUNNING'
-  const ranMicros =
-    before?.type === 'RUNNING'
-      ? (parseTimestamp(state.timestamp) ?? 0) - (parseTimestamp(before.timestamp) ?? 0)
-      : 0
   return {
     ...withStates(run, [...run.states, state]),
-    start_time: run.start_time ?? (entersRunning || terminal ? state.timestamp : null),
-    end_time: terminal ? (run.end_time ?? state.timestamp) : null,
-    run_count: run.run_count + (entersRunning ? 1 : 0),
-    total_run_time: run.total_run_time + ranMicros / MICROS_PER_SECOND,
-    expected_start_time: run.expected_start_time ?? scheduledTime ?? state.timestamp,
-    next_scheduled_start_time: state.type === 'SCHEDULED' ? scheduledTime : null,
+    ...timesAfter(run, run.states.at(-1) ?? null, state),
   }
 }
 

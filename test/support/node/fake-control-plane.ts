@@ -15,7 +15,7 @@ import {
 } from '../../../core/wire/execution.ts'
 import { logCreate, type LogCreate } from '../../../core/wire/log.ts'
 import { aClaimedRun, type ClaimedRunOverrides } from './a-claimed-run.ts'
-import { DoorbellSocket } from './doorbell-socket.ts'
+import { ServerSocket } from './web-socket-server.ts'
 
 type Stage = 'waiting' | 'claimed' | 'accepted' | 'ended'
 
@@ -51,7 +51,7 @@ export class FakeControlPlane {
   readonly accepts: Accept[] = []
   readonly renewals: Renew[] = []
   readonly logs: LogCreate[] = []
-  readonly doorbells: { url: URL; authorization: string | undefined; socket: DoorbellSocket }[] = []
+  readonly doorbells: { url: URL; authorization: string | undefined; socket: ServerSocket }[] = []
   pings = 0
   /** How many times a doorbell was opened. */
   connections = 0
@@ -155,7 +155,7 @@ export class FakeControlPlane {
       stream.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
       return
     }
-    const socket = new DoorbellSocket(request, stream, (text) => {
+    const socket = new ServerSocket(request, stream, (text) => {
       if (text === 'ping') {
         this.pings += 1
         if (this.answersPings) {
