@@ -43,6 +43,23 @@ export interface HomeRun {
   told: number
 }
 
+/** A run that is not being executed. */
+export function newHomeRun(
+  known: Pick<HomeRun, 'record' | 'flow_name' | 'deployment_name' | 'position' | 'fence' | 'told'>,
+): HomeRun {
+  return {
+    ...known,
+    live: false,
+    liveness: known.record.work_queue_id === null ? 'none' : 'reported',
+    agent_id: null,
+    accepted: false,
+    lease_until: null,
+    lost: false,
+    infrastructure_attempts: 0,
+    timer_at: null,
+  }
+}
+
 /** What a change of state needs from outside: the time, and ids for states. */
 export interface Moment {
   now: Micros

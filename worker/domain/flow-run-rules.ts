@@ -2,7 +2,7 @@ import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp } from '#core/time.t
 import type { Json } from '#core/wire/common.ts'
 import type { StateType } from '#core/wire/state.ts'
 import { isTerminalType, type FlowRunRecord, type ProposedState } from './flow-run.ts'
-import type { Rule, Verdict } from './transition.ts'
+import { waitUntilDue, type Rule, type Verdict } from './transition.ts'
 
 /** What the rules must know beyond the run; its home knows it. */
 export interface FlowRunFacts {
@@ -265,14 +265,7 @@ const waitForScheduledTime: FlowRunRule = {
   name: 'WaitForScheduledTime',
   from: ['SCHEDULED', 'PENDING'],
   to: ['RUNNING'],
-  judge: ({ from, now }) => {
-    const due = from?.state_details.scheduled_time
-    const wait = due ? ((parseTimestamp(due) ?? now) - now) / MICROS_PER_SECOND : 0
-    // Whole seconds, as in Prefect; but rounded up, since rounding half a second down starts a run early.
-    return wait > 0
-      ? { kind: 'wait', delaySeconds: Math.ceil(wait), reason: 'Scheduled time is in the future' }
-      : undefined
-  },
+  judge: ({ from, now }) => waitUntilDue(from, now),
 }
 
 const retryFailed: FlowRunRule = {

@@ -207,3 +207,43 @@ export const DEFAULT_POLICY: FlowRunPolicy = {
   retry_type: null,
   infrastructure_retries: null,
 }
+
+/** A run of no flow yet: no name, no parameters, no state; whoever makes it fills in what it knows. */
+export function newFlowRunRecord(id: string, now: Micros): FlowRunRecord {
+  const time = formatTimestamp(now)
+  return {
+    id,
+    seq: 0,
+    deleted: false,
+    created: time,
+    updated: time,
+    name: '',
+    flow_id: '',
+    deployment_id: null,
+    deployment_version: null,
+    work_pool_id: null,
+    work_queue_id: null,
+    flow_version: null,
+    parameters: {},
+    idempotency_key: null,
+    context: {},
+    empirical_policy: DEFAULT_POLICY,
+    tags: [],
+    labels: {},
+    parent_task_run_id: null,
+    state_id: null,
+    state_type: null,
+    state_name: null,
+    states: [],
+    run_count: 0,
+    expected_start_time: null,
+    next_scheduled_start_time: null,
+    start_time: null,
+    end_time: null,
+    total_run_time: 0,
+    auto_scheduled: false,
+    infrastructure_pid: null,
+    created_by: null,
+    job_variables: null,
+  }
+}

@@ -1,9 +1,9 @@
-import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp } from '#core/time.ts'
+import { formatTimestamp, MICROS_PER_SECOND } from '#core/time.ts'
 import type { Json } from '#core/wire/common.ts'
 import type { StateType } from '#core/wire/state.ts'
 import { isTerminalType, type ProposedState } from './flow-run.ts'
 import type { TaskRunRecord } from './task-run.ts'
-import type { Rule, Verdict } from './transition.ts'
+import { waitUntilDue, type Rule, type Verdict } from './transition.ts'
 
 /** What the rules must be given beyond the task run. */
 interface TaskRunFacts {
@@ -73,14 +73,7 @@ const waitForScheduledTime: TaskRunRule = {
   name: 'WaitForScheduledTime',
   from: ['SCHEDULED', 'PENDING'],
   to: ['RUNNING'],
-  judge: ({ from, now }) => {
-    const due = from?.state_details.scheduled_time
-    const wait = due ? ((parseTimestamp(due) ?? now) - now) / MICROS_PER_SECOND : 0
-    // Rounded up: a task that is started half a second early has not waited.
-    return wait > 0
-      ? { kind: 'wait', delaySeconds: Math.ceil(wait), reason: 'Scheduled time is in the future' }
-      : undefined
-  },
+  judge: ({ from, now }) => waitUntilDue(from, now),
 }
 
 const retryFailed: TaskRunRule = {

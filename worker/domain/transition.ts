@@ -1,4 +1,4 @@
-import type { Micros } from '#core/time.ts'
+import { MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type { OrchestrationResult, State, StateType } from '#core/wire/state.ts'
 import type { ProposedState } from './flow-run.ts'
 
@@ -87,4 +87,14 @@ export function orchestrationResult(verdict: Verdict, state: State | null): Orch
     default:
       return { state, status: 'ABORT', details: { type: 'abort_details', reason: verdict.reason } }
   }
+}
+
+/** Prefect's WaitForScheduledTime: what is not yet due does not run. */
+export function waitUntilDue(from: State | null, now: Micros): Verdict | undefined {
+  const due = from?.state_details.scheduled_time
+  const wait = due ? ((parseTimestamp(due) ?? now) - now) / MICROS_PER_SECOND : 0
+  // Whole seconds, as in Prefect; but rounded up, since rounding half a second down starts a run early.
+  return wait > 0
+    ? { kind: 'wait', delaySeconds: Math.ceil(wait), reason: 'Scheduled time is in the future' }
+    : undefined
 }

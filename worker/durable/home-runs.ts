@@ -3,7 +3,7 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import { admitOne } from '#domain/admission.ts'
-import { settled, transit, type HomeRun } from '#domain/execution.ts'
+import { newHomeRun, settled, transit, type HomeRun } from '#domain/execution.ts'
 import {
   coreFlowPolicy,
   minimalFlowPolicy,
@@ -160,22 +160,14 @@ export async function endFlowRun(home: Home, id: string, state: StateCreate): Pr
 /** Makes a run; its first state is written as it is asked for. */
 export function create(home: Home, request: NewFlowRun): HomeRun {
   const { record } = request
-  const run: HomeRun = {
+  const run = newHomeRun({
     record,
     flow_name: request.flow_name,
     deployment_name: request.deployment_name,
     position: home.nextPosition(),
     fence: 0,
-    live: false,
-    liveness: record.work_queue_id === null ? 'none' : 'reported',
-    agent_id: null,
-    accepted: false,
-    lease_until: null,
-    lost: false,
-    infrastructure_attempts: 0,
-    timer_at: null,
     told: 0,
-  }
+  })
   const moment = home.moment()
   const state = proposedState(request.state ?? { type: 'PENDING' }, moment.now)
   const made = transit(run, state, moment)

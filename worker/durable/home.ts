@@ -2,7 +2,7 @@ import { flowRunStateId, type HomeKey } from '#core/flow-run-id.ts'
 import type { Micros } from '#core/time.ts'
 import type { FlowRun } from '#core/wire/flow-run.ts'
 import type { StateCreate } from '#core/wire/state.ts'
-import { settled, type HomeRun, type Moment } from '#domain/execution.ts'
+import { newHomeRun, settled, type HomeRun, type Moment } from '#domain/execution.ts'
 import {
   toFlowRun,
   toFlowRunRow,
@@ -121,21 +121,13 @@ export class Home {
     if (stored === undefined || this.store.find(id) !== undefined) {
       return
     }
-    const run: HomeRun = {
+    const run = newHomeRun({
       ...stored,
       position: this.nextPosition(),
       // Executions that it had before are over; a number that high is above all of theirs.
       fence: stored.record.run_count + stored.record.states.length,
-      live: false,
-      liveness: stored.record.work_queue_id === null ? 'none' : 'reported',
-      agent_id: null,
-      accepted: false,
-      lease_until: null,
-      lost: false,
-      infrastructure_attempts: 0,
-      timer_at: null,
       told: stored.record.states.length,
-    }
+    })
     // Marked, so that it leaves again after the next flush if nothing comes of it.
     this.save(settled(run, this.now()))
   }

@@ -2,7 +2,7 @@ import { flowRunId, type HomeKey } from '#core/flow-run-id.ts'
 import { generateName } from '#core/name.ts'
 import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
 import type { HomeRun } from '#domain/execution.ts'
-import { DEFAULT_POLICY, type FlowRunRecord } from '#domain/flow-run.ts'
+import { newFlowRunRecord, type FlowRunRecord } from '#domain/flow-run.ts'
 import { planSchedules, type ScheduledDate } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { NewFlowRun } from './home.ts'
@@ -56,45 +56,25 @@ function automaticRun(
   home: { now: Micros; homeKey: HomeKey },
 ): NewFlowRun {
   const { deployment } = config
-  const time = formatTimestamp(home.now)
+  const id = flowRunId(
+    home.homeKey,
+    Math.floor(home.now / 1000),
+    crypto.getRandomValues(new Uint8Array(10)),
+  )
   const record: FlowRunRecord = {
-    id: flowRunId(
-      home.homeKey,
-      Math.floor(home.now / 1000),
-      crypto.getRandomValues(new Uint8Array(10)),
-    ),
-    seq: 0,
-    deleted: false,
-    created: time,
-    updated: time,
+    ...newFlowRunRecord(id, home.now),
     name: generateName([Math.random(), Math.random()]),
     flow_id: deployment.flow_id,
     deployment_id: deployment.id,
     deployment_version: deployment.version,
     work_pool_id: config.work_pool_id,
     work_queue_id: deployment.work_queue_id,
-    flow_version: null,
     parameters: { ...deployment.parameters, ...schedule.parameters },
     idempotency_key: `scheduled ${deployment.id} ${schedule.id} ${formatTimestamp(date)}`,
-    context: {},
-    empirical_policy: DEFAULT_POLICY,
     tags: [...new Set(['auto-scheduled', ...deployment.tags])],
     labels: deployment.labels,
-    parent_task_run_id: null,
-    state_id: null,
-    state_type: null,
-    state_name: null,
-    states: [],
-    run_count: 0,
-    expected_start_time: null,
-    next_scheduled_start_time: null,
-    start_time: null,
-    end_time: null,
-    total_run_time: 0,
     auto_scheduled: true,
-    infrastructure_pid: null,
     created_by: { id: schedule.id, type: 'SCHEDULE', display_value: schedule.slug },
-    job_variables: null,
   }
   return {
     record,

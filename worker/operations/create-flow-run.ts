@@ -2,12 +2,12 @@ import { flowRunId, homeKeyOf, type HomeKey } from '#core/flow-run-id.ts'
 import { validateJobVariables } from '#core/job-template.ts'
 import { generateName } from '#core/name.ts'
 import { mergeParameters, validateParameters } from '#core/parameters.ts'
-import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { Micros } from '#core/time.ts'
 import { MAX_PARAMETERS_BYTES, type CreatedBy, type JsonObject } from '#core/wire/common.ts'
 import type { DeploymentFlowRunCreate } from '#core/wire/deployment.ts'
 import type { FlowRun, FlowRunCreate } from '#core/wire/flow-run.ts'
 import { DomainError } from '#domain/errors.ts'
-import { DEFAULT_POLICY, type FlowRunRecord } from '#domain/flow-run.ts'
+import { DEFAULT_POLICY, type FlowRunRecord, newFlowRunRecord } from '#domain/flow-run.ts'
 import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
 import { refuseIssues } from '#domain/refused.ts'
 import { findFlow } from '#storage/flows.ts'
@@ -63,7 +63,8 @@ export async function createFlowRun(
   const home = pool?.home_key ?? (await pickPoollessHome(workspace, crypto.randomUUID()))
   return await make(workspace, home, body.idempotency_key ?? null, now, (id) => ({
     record: {
-      ...newRecord(id, maker, now),
+      ...newFlowRunRecord(id, now),
+      created_by: createdBy(maker),
       name: nameOf(body),
       flow_id: flow.id,
       deployment_id: body.deployment_id ?? null,
@@ -104,7 +105,8 @@ export async function createFlowRunFromDeployment(
   const queueId = await queueOf(workspace, config, body, now)
   return await make(workspace, config.home_key, body.idempotency_key ?? null, now, (id) => ({
     record: {
-      ...newRecord(id, maker, now),
+      ...newFlowRunRecord(id, now),
+      created_by: createdBy(maker),
       name: nameOf(body),
       flow_id: flow.id,
       deployment_id: deployment.id,
@@ -161,45 +163,6 @@ async function make(
     throw new Error(`home ${key} made no run of one request`)
   }
   return result
-}
-
-function newRecord(id: string, maker: Maker, now: Micros): FlowRunRecord {
-  const time = formatTimestamp(now)
-  return {
-    id,
-    seq: 0,
-    deleted: false,
-    created: time,
-    updated: time,
-    name: '',
-    flow_id: '',
-    deployment_id: null,
-    deployment_version: null,
-    work_pool_id: null,
-    work_queue_id: null,
-    flow_version: null,
-    parameters: {},
-    idempotency_key: null,
-    context: {},
-    empirical_policy: DEFAULT_POLICY,
-    tags: [],
-    labels: {},
-    parent_task_run_id: null,
-    state_id: null,
-    state_type: null,
-    state_name: null,
-    states: [],
-    run_count: 0,
-    expected_start_time: null,
-    next_scheduled_start_time: null,
-    start_time: null,
-    end_time: null,
-    total_run_time: 0,
-    auto_scheduled: false,
-    infrastructure_pid: null,
-    created_by: createdBy(maker),
-    job_variables: null,
-  }
 }
 
 function createdBy(maker: Maker): CreatedBy {
