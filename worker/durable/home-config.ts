@@ -5,7 +5,7 @@ import { readHomeWorkPool, type HomeWorkPool } from '#storage/work-pools.ts'
 import { create, remove } from './home-runs.ts'
 import type { Home } from './home.ts'
 import { report } from './report.ts'
-import { expandSchedules, removeAutomaticRuns } from './schedules.ts'
+import { expandSchedules, holdsDate, removeAutomaticRuns } from './schedules.ts'
 import type { ConfigKind } from './work-pool-store.ts'
 
 /** A change of configuration that was announced so long ago and never sent is read from the store. */
@@ -116,12 +116,19 @@ function takeDeployment(home: Home, id: string, config: HomeDeployment | null): 
 
 /** Makes the automatic runs that a deployment's schedules ask for and has the alarm do it again in time. */
 export function expand(home: Home, id: string): void {
+  const automatic = home.store.automaticOfDeployment(id)
+  for (const { record } of automatic) {
+    // What only its date kept here leaves with the next flush.
+    if (record.end_time !== null && !holdsDate(record, home.now())) {
+      home.flusher.markDirty(record.id)
+    }
+  }
   const config = home.store.deployment(id)
   if (config === undefined || config.deployment.paused) {
     home.store.setScheduleTimer(id, null)
     return
   }
-  const plan = expandSchedules(config, home.store.scheduledOfDeployment(id), {
+  const plan = expandSchedules(config, automatic, {
     now: home.now(),
     homeKey: home.known().home_key,
   })

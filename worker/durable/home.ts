@@ -20,6 +20,7 @@ import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
 import { report } from './report.ts'
+import { holdsDate } from './schedules.ts'
 import { WorkPoolStore } from './work-pool-store.ts'
 
 /** What a home must know: its workspace and its own key. */
@@ -198,7 +199,7 @@ export class Home {
     const runs = this.store.findMany([...seqs.keys()])
     for (const run of runs) {
       const { record } = run
-      const over = record.deleted || record.end_time !== null
+      const over = record.deleted || (record.end_time !== null && !holdsDate(record, this.now()))
       if (
         over &&
         !run.live &&

@@ -29,14 +29,26 @@ export function removeAutomaticRuns(
   })
 }
 
-/** The automatic runs that a deployment's schedules ask for now, and when to ask again. */
+/**
+ * Whether a run stands for a date that is still to come: were it gone, its schedule would make another one. A run can be
+ * taken before it is due, by Prefect's worker, or be cancelled.
+ */
+export function holdsDate(record: FlowRunRecord, now: Micros): boolean {
+  const date = parseTimestamp(record.expected_start_time ?? '')
+  return record.auto_scheduled && !record.deleted && date !== undefined && date > now
+}
+
+/**
+ * The automatic runs that a deployment's schedules ask for now, and when to ask again.
+ * @param automatic those that have been made, whatever has become of them
+ */
 export function expandSchedules(
   config: HomeDeployment,
-  scheduled: HomeRun[],
+  automatic: HomeRun[],
   home: { now: Micros; homeKey: HomeKey },
 ): { runs: NewFlowRun[]; nextAt: Micros | null } {
   const taken = new Map<string, Set<Micros>>()
-  for (const { record } of scheduled) {
+  for (const { record } of automatic) {
     const date = parseTimestamp(record.expected_start_time ?? '')
     if (record.auto_scheduled && !record.deleted && record.created_by?.id && date !== undefined) {
       const dates = taken.get(record.created_by.id) ?? new Set()

@@ -152,6 +152,14 @@ export class WorkPoolStore {
     )
   }
 
+  /** The runs that schedules made for it, whatever has become of them. */
+  automaticOfDeployment(deploymentId: string): HomeRun[] {
+    return this.#bodies(
+      "SELECT body FROM run WHERE deployment_id = ? AND body ->> '$.record.auto_scheduled' = 1",
+      [deploymentId],
+    )
+  }
+
   ofQueue(queueId: string): HomeRun[] {
     return this.#bodies('SELECT body FROM run WHERE queue_id = ?', [queueId])
   }
