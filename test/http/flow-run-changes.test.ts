@@ -23,6 +23,10 @@ const ask = async (method: string, path: string, body?: unknown) =>
   await call(test.key, method, path, body)
 const create = async (body: object = {}) =>
   await ask('POST', '/flow_runs/', { flow_id: flowId, ...body })
+const runOf = async (deploymentId: string, body: object = {}) =>
+  await ask('POST', `/deployments/${deploymentId}/create_flow_run`, body)
+const setState = async (id: string, state: object, force = false) =>
+  await ask('POST', `/flow_runs/${id}/set_state`, { state, force })
 const aRun = async (state?: StateCreate) =>
   await test.client.createFlowRun({ flow_id: flowId, ...(state ? { state } : {}) })
 const detail = (body: unknown) => (body as { detail?: unknown }).detail
@@ -148,9 +152,6 @@ describe('POST /flow_runs/', () => {
 })
 
 describe('POST /deployments/{id}/create_flow_run', () => {
-  const from = async (id: string, body: object = {}) =>
-    await ask('POST', `/deployments/${id}/create_flow_run`, body)
-
   it("lays the request over the deployment's defaults", async () => {
     const deployment = await aDeployment({
       work_pool_name: pool,
@@ -158,7 +159,7 @@ describe('POST /deployments/{id}/create_flow_run', () => {
       tags: ['d'],
       version: 'v3',
     })
-    const { status, body } = await from(deployment.id, {
+    const { status, body } = await runOf(deployment.id, {
       parameters: { b: 3 },
       tags: ['r', 'd'],
       work_queue_name: 'another',
@@ -188,13 +189,13 @@ describe('POST /deployments/{id}/create_flow_run', () => {
         required: ['day'],
       },
     })
-    const wrong = await from(deployment.id, { parameters: { day: 'x' } })
+    const wrong = await runOf(deployment.id, { parameters: { day: 'x' } })
     expect(wrong.status).toBe(409)
     expect(JSON.stringify(wrong.body)).toContain('day')
-    expect((await from(deployment.id)).status).toBe(409)
-    expect((await from(deployment.id, { parameters: { day: 1 } })).status).toBe(201)
+    expect((await runOf(deployment.id)).status).toBe(409)
+    expect((await runOf(deployment.id, { parameters: { day: 1 } })).status).toBe(201)
     const unenforced = { parameters: { day: 'x' }, enforce_parameter_schema: false }
-    expect((await from(deployment.id, unenforced)).status).toBe(201)
+    expect((await runOf(deployment.id, unenforced)).status).toBe(201)
   })
 
   it('refuses job variables that the pool does not know what to do with', async () => {
@@ -214,10 +215,10 @@ describe('POST /deployments/{id}/create_flow_run', () => {
       work_pool_name: strict.name,
       job_variables: { memory: 1 },
     })
-    const wrong = await from(deployment.id, { job_variables: { memory: 'much' } })
+    const wrong = await runOf(deployment.id, { job_variables: { memory: 'much' } })
     expect(wrong.status).toBe(422)
     expect(JSON.stringify(wrong.body)).toContain('memory')
-    expect((await from(deployment.id, { job_variables: { memory: 2 } })).status).toBe(201)
+    expect((await runOf(deployment.id, { job_variables: { memory: 2 } })).status).toBe(201)
   })
 
   it.each<[string, () => Promise<string>, object, number]>([
@@ -231,16 +232,16 @@ describe('POST /deployments/{id}/create_flow_run', () => {
     ],
     ['an unknown field', async () => (await aDeployment()).id, { flow_id: NOBODY }, 422],
   ])('refuses %s', async (_name, id, body, status) => {
-    expect((await from(await id(), body)).status).toBe(status)
+    expect((await runOf(await id(), body)).status).toBe(status)
   })
 
   it('answers a repeated key with its run after the deployment has moved to another pool', async () => {
     const deployment = await aDeployment({ work_pool_name: pool })
     const body = { idempotency_key: crypto.randomUUID() }
-    const first = await from(deployment.id, body)
+    const first = await runOf(deployment.id, body)
     await test.client.createWorkPool({ name: 'moved to', type: 'process' })
     await test.client.updateDeployment(deployment.id, { work_pool_name: 'moved to' })
-    const second = await from(deployment.id, body)
+    const second = await runOf(deployment.id, body)
     expect(second).toMatchObject({ status: 200, body: { id: (first.body as FlowRun).id } })
   })
 })
@@ -337,9 +338,6 @@ describe('DELETE /flow_runs/{id}', () => {
 })
 
 describe('POST /flow_runs/{id}/set_state', () => {
-  const set = async (id: string, state: object, force = false) =>
-    await ask('POST', `/flow_runs/${id}/set_state`, { state, force })
-
   it.each<[string, StateCreate, object, boolean, number, object]>([
     // from, to, force, status, answer
     [
@@ -385,7 +383,7 @@ describe('POST /flow_runs/{id}/set_state', () => {
     ],
   ])('%s: %j to %j, force %s', async (kind, from, to, force, status, expected) => {
     const run = await aRun(from)
-    const answer = await set(run.id, to, force)
+    const answer = await setState(run.id, to, force)
     expect(answer).toMatchObject({ status, body: { status: kind.split(' ')[0], ...expected } })
     const { state } = answer.body as { state: object }
     expect((await test.client.readFlowRun(run.id)).state).toEqual(state)
@@ -412,8 +410,8 @@ describe('POST /flow_runs/{id}/set_state', () => {
   it('keeps a transition that is repeated to one', async () => {
     const run = await aRun()
     const state = { type: 'RUNNING', state_details: { transition_id: crypto.randomUUID() } }
-    const first = await set(run.id, state)
-    const second = await set(run.id, state)
+    const first = await setState(run.id, state)
+    const second = await setState(run.id, state)
     expect([first.status, second.status]).toEqual([201, 200])
     expect(second.body).toMatchObject({
       status: 'REJECT',
@@ -427,7 +425,7 @@ describe('POST /flow_runs/{id}/set_state', () => {
     const run = await test.client.createFlowRunFromDeployment(deployment.id)
     await test.client.setFlowRunState(run.id, { type: 'FAILED' })
     await letHomeFlush(run.id)
-    expect((await set(run.id, { type: 'SCHEDULED' })).status).toBe(201)
+    expect((await setState(run.id, { type: 'SCHEDULED' })).status).toBe(201)
     expect(await test.client.readFlowRun(run.id)).toMatchObject({
       state_type: 'SCHEDULED',
       end_time: null,

@@ -36,7 +36,7 @@ describe('a run token', () => {
   it('says nothing when it was cut anywhere', async () => {
     const token = await signRunToken(SECRET, claims)
     for (let length = 0; length < token.length; length += 1) {
-      expect(await verifyRunToken(SECRET, token.slice(0, length)), String(length)).toBeUndefined()
+      expect(await verifyRunToken(SECRET, token.slice(0, length))).toBeUndefined()
     }
   })
 
@@ -57,7 +57,7 @@ describe('a run token', () => {
       'hgr_',
       '',
     ]) {
-      expect(await verifyRunToken(SECRET, forged), forged).toBeUndefined()
+      expect(await verifyRunToken(SECRET, forged)).toBeUndefined()
     }
   })
 })
