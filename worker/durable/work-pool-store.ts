@@ -30,6 +30,7 @@ const MIGRATIONS = [
     'CREATE INDEX run_pick ON run (queue_id, due, position) WHERE due IS NOT NULL',
     'CREATE INDEX run_live ON run (queue_id, deployment_id, agent_id) WHERE live = 1',
     'CREATE INDEX run_timer ON run (timer_at) WHERE timer_at IS NOT NULL',
+    'CREATE INDEX run_of_deployment ON run (deployment_id) WHERE deployment_id IS NOT NULL',
     // The pool with its queues, and each deployment that this home owns, under the version of the store's row.
     `CREATE TABLE config (
       kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL,
