@@ -1,0 +1,255 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Flusher, type FlushRow } from '../../worker/durable/flush.ts'
+
+/** The store and the object's own rows, as a flusher sees them. */
+class Far {
+  readonly rows = new Map<string, number>()
+  readonly store = new Map<string, number>()
+  readonly acknowledged: string[] = []
+  readonly setAside: string[] = []
+  readonly sizes: number[] = []
+  marker = false
+  time = 0
+  /** What the next writes come to; without one they succeed. */
+  answers: ((ids: string[]) => Error | undefined)[] = []
+  /** Held up until it is called. */
+  release: (() => void) | undefined
+  held = false
+  bytes = 10
+
+  flusher(): Flusher {
+    return new Flusher({
+      read: (ids) => ids.flatMap((id) => this.#row(id)),
+      all: () => [...this.rows.keys()],
+      write: async (json) => await this.#write(json),
+      acknowledged: (rows) => this.acknowledged.push(...rows.map(({ id }) => id)),
+      setAside: (row) => this.setAside.push(row.id),
+      readMarker: () => this.marker,
+      writeMarker: (dirty) => {
+        this.marker = dirty
+      },
+      now: () => this.time,
+    })
+  }
+
+  change(flusher: Flusher, id: string): void {
+    this.rows.set(id, (this.rows.get(id) ?? 0) + 1)
+    flusher.markDirty(id)
+  }
+
+  #row(id: string): FlushRow[] {
+    const seq = this.rows.get(id)
+    return seq === undefined
+      ? []
+      : [{ id, seq, columns: { id, seq, filling: 'x'.repeat(this.bytes) } }]
+  }
+
+  async #write(json: string): Promise<void> {
+    const rows = JSON.parse(json) as { id: string; seq: number }[]
+    this.sizes.push(rows.length)
+    if (this.held) {
+      await new Promise<void>((resolve) => {
+        this.release = resolve
+      })
+    }
+    const error = this.answers.shift()?.(rows.map(({ id }) => id))
+    if (error !== undefined) {
+      throw error
+    }
+    for (const { id, seq } of rows) {
+      this.store.set(id, Math.max(seq, this.store.get(id) ?? 0))
+    }
+  }
+}
+
+const away = () => new Error('D1_ERROR: Network connection lost.')
+const refuses = (bad: string) => (ids: string[]) =>
+  ids.includes(bad) ? new Error('D1_ERROR: NOT NULL constraint failed') : undefined
+const names = (count: number) => Array.from({ length: count }, (_, index) => `row ${index}`)
+
+describe('Flusher', () => {
+  it('carries what is dirty and is then at rest', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    expect([flusher.due, far.marker]).toEqual([null, false])
+    far.change(flusher, 'a')
+    far.change(flusher, 'b')
+    expect([flusher.due, far.marker]).toEqual([500_000, true])
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.store).toEqual(far.rows)
+    expect(far.acknowledged).toEqual(['a', 'b'])
+    expect([flusher.due, far.marker, far.sizes]).toEqual([null, false, [2]])
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.sizes).toHaveLength(1)
+  })
+
+  it('gathers what nobody waits for until its time', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.change(flusher, 'a')
+    far.time = 499_999
+    await flusher.onAlarm()
+    expect(far.sizes).toEqual([])
+    far.time = 500_000
+    await flusher.onAlarm()
+    expect(far.sizes).toEqual([1])
+  })
+
+  it('carries a change that came during a flush with the next one', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.held = true
+    far.change(flusher, 'a')
+    const first = flusher.flushed()
+    await Promise.resolve()
+    far.change(flusher, 'a')
+    const second = flusher.flushed()
+    far.held = false
+    far.release?.()
+    expect(await Promise.all([first, second])).toEqual([true, true])
+    expect(far.store.get('a')).toBe(2)
+    expect([far.sizes, far.marker]).toEqual([[1, 1], false])
+  })
+
+  it('lets nobody wait longer than a second, and goes on', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.held = true
+    far.change(flusher, 'a')
+    const start = performance.now()
+    const waited = flusher.flushed()
+    const one = await waited
+    expect(one).toBe(false)
+    expect(performance.now() - start).toBeLessThan(1500)
+    far.held = false
+    far.release?.()
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.store.get('a')).toBe(1)
+  })
+
+  it('tries again ever later while the store is away, and at once once it is back', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.answers = Array.from({ length: 9 }, () => away)
+    far.change(flusher, 'a')
+    const waits: number[] = []
+    for (let tries = 0; tries < 9; tries += 1) {
+      expect(await flusher.flushed()).toBe(false)
+      waits.push((flusher.due ?? 0) - far.time)
+    }
+    expect(waits.map((wait) => wait / 1_000_000)).toEqual([0.5, 1, 2, 4, 8, 16, 30, 30, 30])
+    expect([far.marker, far.setAside]).toEqual([true, []])
+    expect(await flusher.flushed()).toBe(true)
+    expect([far.marker, flusher.due]).toEqual([false, null])
+    far.change(flusher, 'b')
+    far.answers = [away]
+    await flusher.flushed()
+    expect(flusher.due).toBe(500_000)
+  })
+
+  it('finds the one bad row among many, and carries the rest', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.answers = Array.from({ length: 50 }, () => refuses('row 37'))
+    for (const id of names(100)) {
+      far.change(flusher, id)
+    }
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.setAside).toEqual(['row 37'])
+    expect(far.store.size).toBe(99)
+    expect(far.sizes.length).toBeLessThan(20)
+    // Its next change is tried again.
+    far.answers = []
+    far.change(flusher, 'row 37')
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.store.get('row 37')).toBe(2)
+  })
+
+  it('does not take a store that goes away for a bad row', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.answers = [refuses('row 3'), away]
+    for (const id of names(8)) {
+      far.change(flusher, id)
+    }
+    expect(await flusher.flushed()).toBe(false)
+    expect(far.setAside).toEqual([])
+    far.answers = []
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.store).toEqual(far.rows)
+  })
+
+  it('writes statements of a bounded size', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    for (const id of names(1200)) {
+      far.change(flusher, id)
+    }
+    await flusher.flushed()
+    expect(far.sizes).toEqual([500, 500, 200])
+    const large = new Far()
+    large.bytes = 400_000
+    const other = large.flusher()
+    for (const id of names(5)) {
+      large.change(other, id)
+    }
+    await other.flushed()
+    expect(large.sizes).toEqual([2, 2, 1])
+  })
+
+  it('flushes all after a restart when something may have been left, and else nothing', async () => {
+    const far = new Far()
+    far.answers = [away]
+    const before = far.flusher()
+    for (const id of ['a', 'b']) {
+      far.change(before, id)
+    }
+    await before.flushed()
+    const after = far.flusher()
+    expect(after.due).toBe(0)
+    await after.onAlarm()
+    expect(far.store).toEqual(far.rows)
+    expect(far.flusher().due).toBeNull()
+  })
+
+  it('forgets a row that is gone', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.change(flusher, 'a')
+    far.rows.delete('a')
+    expect(await flusher.flushed()).toBe(true)
+    expect([far.sizes, far.marker]).toEqual([[], false])
+  })
+
+  it('has carried everything in the end, whatever fails and whenever it is restarted', async () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') },
+      { weight: 3, arbitrary: fc.constantFrom('flush', 'fail', 'restart') },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const far = new Far()
+        let flusher = far.flusher()
+        for (const each of steps) {
+          if (each === 'restart') {
+            flusher = far.flusher()
+          } else if (each === 'flush' || each === 'fail') {
+            far.answers = each === 'fail' ? [away] : []
+            await flusher.flushed()
+          } else {
+            far.change(flusher, each)
+          }
+          if (!far.marker) {
+            expect(far.store).toEqual(far.rows)
+          }
+        }
+        far.answers = []
+        await flusher.flushed()
+        expect(far.store).toEqual(far.rows)
+        expect([far.marker, flusher.due]).toEqual([false, null])
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
