@@ -271,7 +271,7 @@ export interface ExecutionEnd {
   exit_code?: number | null | undefined
   signal?: string | null | undefined
   message?: string | null | undefined
-  /** Nothing of the run was executed. */
+  /** Nothing of the run was executed; alone, it is the run's own fault. */
   not_started?: boolean | undefined
   /** The agent was stopped or died; nothing is wrong with the run. */
   interrupted?: boolean | undefined
@@ -300,8 +300,9 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
         ? settled(ended, moment.now)
         : crash(ended, end, moment)
     case 'PENDING':
-      return end.not_started === true && end.interrupted === true
-        ? backToQueue(ended, 'The agent was stopped before it had started the run.', moment)
+      // Its code begins with Running: nothing of it has run.
+      return end.interrupted === true
+        ? backToQueue(ended, 'The agent was stopped before the run had begun.', moment)
         : crash(ended, end, moment)
     case 'RUNNING':
       return crash(ended, end, moment)
