@@ -28,6 +28,9 @@ const cancelled = (message: string): ProposedState => ({
   state_details: {},
 })
 
+const RESULT_LOSS =
+  'Cannot overwrite a COMPLETED state that carries persisted result data with one that does not.'
+
 const TERMINAL_TYPES: StateType[] = ['COMPLETED', 'CANCELLED', 'FAILED', 'CRASHED']
 
 /** A run that found no slot is tried again by Prefect's worker after this time, as in Prefect. */
@@ -57,8 +60,11 @@ const handleTerminalStates: FlowRunRule = {
       return abort(`Run is already in terminal state ${from.type}.`)
     }
     if (from.type === 'COMPLETED' && isPersisted(from.data)) {
-      if (!isTerminalType(to.type) || (to.type === 'COMPLETED' && !isPersisted(to.data))) {
+      if (!isTerminalType(to.type)) {
         return reject('Run is already COMPLETED.')
+      }
+      if (to.type === 'COMPLETED' && !isPersisted(to.data)) {
+        return reject(RESULT_LOSS)
       }
     }
     if (isTerminalType(to.type)) {
@@ -112,7 +118,7 @@ const cancelWithoutInfrastructure: FlowRunRule = {
     const suspended = from?.type === 'PAUSED' && from.state_details.pause_reschedule === true
     return waits || suspended
       ? reject(
-          'Flow run has no infrastructure to stop.',
+          `${waits ? 'Scheduled' : 'Suspended'} flow run has no infrastructure to terminate.`,
           cancelled(to.message ?? 'Cancelled before it started.'),
         )
       : undefined
@@ -167,10 +173,15 @@ const onlyScheduledIsLate: FlowRunRule = {
   name: 'EnsureOnlyScheduledFlowsMarkedLate',
   from: 'any',
   to: ['SCHEDULED'],
-  judge: ({ from, to }) =>
-    to.name === 'Late' && (from?.type !== 'SCHEDULED' || from.name === 'Late')
-      ? reject('Only scheduled runs can be marked late.')
-      : undefined,
+  judge: ({ from, to }) => {
+    if (to.name !== 'Late' || from === null) {
+      return undefined
+    }
+    if (from.type !== 'SCHEDULED') {
+      return reject('Only scheduled flows can be marked late.')
+    }
+    return from.name === 'Late' ? reject('This flow run is already marked late.') : undefined
+  },
 }
 
 const handlePausing: FlowRunRule = {
@@ -317,9 +328,7 @@ const preventResultLoss: FlowRunRule = {
   from: ['COMPLETED'],
   to: ['COMPLETED'],
   judge: ({ from, to }) =>
-    isPersisted(from?.data ?? null) && !isPersisted(to.data)
-      ? reject('Run is already COMPLETED.')
-      : undefined,
+    isPersisted(from?.data ?? null) && !isPersisted(to.data) ? reject(RESULT_LOSS) : undefined,
 }
 
 /** With `force`: MinimalFlowPolicy. */
