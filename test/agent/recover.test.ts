@@ -114,7 +114,7 @@ describe('an agent that was killed and is started again', () => {
     const agent = await fixture.startAgent()
     await fixture.isWaiting()
     const twin = await fixture.startAgent({ home: agent.home })
-    expect(await twin.exit()).toBe(6)
+    expect(await twin.exit()).toBe(7)
     expect(twin.said).toContain(`process ${agent.pid}`)
     const other = await fixture.startAgent({ home: agent.home, name: 'other' })
     await until('it waits as well', () => fixture.plane.doorbells.length === 2)
