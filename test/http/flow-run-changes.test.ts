@@ -119,6 +119,18 @@ describe('POST /flow_runs/', () => {
       422,
       [['body', 'parameters']],
     ],
+    [
+      'a context that is too large',
+      () => ({ context: { a: 'x'.repeat(600_000) } }),
+      422,
+      [['body', 'context']],
+    ],
+    [
+      "a state's data that are too large",
+      () => ({ state: { type: 'COMPLETED', data: 'ä'.repeat(300_000) } }),
+      422,
+      [['body', 'state', 'data']],
+    ],
   ])('refuses %s', async (_name, body, status, expected) => {
     const refused = await create(body())
     expect({

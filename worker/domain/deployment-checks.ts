@@ -1,8 +1,9 @@
 import { validateJobVariables } from '#core/job-template.ts'
 import { validateParameters } from '#core/parameters.ts'
-import { MAX_PARAMETERS_BYTES, type JsonObject } from '#core/wire/common.ts'
+import type { JsonObject } from '#core/wire/common.ts'
 import type { ParameterRules } from './deployment-fields.ts'
 import { DomainError, type ErrorCode } from './errors.ts'
+import { checkJsonSize } from './json-size.ts'
 import { refuseIssues } from './refused.ts'
 
 /** With which error a fault is answered: `invalid` when a deployment is made, `conflict` when it is changed, as in Prefect. */
@@ -29,14 +30,7 @@ export function checkJobVariables(
 
 /** Parameters of a deployment are defaults: they must fit its schema as far as they are there. */
 export function checkParameters(rules: ParameterRules, as: CheckedAs): void {
-  const bytes = utf8Length(JSON.stringify(rules.parameters))
-  if (bytes > MAX_PARAMETERS_BYTES) {
-    throw new DomainError(
-      'invalid',
-      `Parameters may have ${MAX_PARAMETERS_BYTES} bytes of JSON at most, these have ${bytes}.`,
-      { field: ['parameters'] },
-    )
-  }
+  checkJsonSize(rules.parameters, ['parameters'])
   if (!rules.enforce) {
     return
   }
@@ -52,13 +46,4 @@ export function checkParameters(rules: ParameterRules, as: CheckedAs): void {
     prefix: `Error ${as.verb} deployment: `,
     field: ['parameters'],
   })
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-  }
-  return bytes
 }

@@ -3,6 +3,7 @@ import { defaultStateName, isTerminal } from '#core/state.ts'
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type { FlowRun, FlowRunPolicy, FlowRunRow } from '#core/wire/flow-run.ts'
 import type { State, StateCreate, StateType } from '#core/wire/state.ts'
+import { jsonBytes } from './json-size.ts'
 import { timesAfter } from './run-times.ts'
 
 /** A flow run as its home keeps it and as the store copies it: the wire's fields but for names and computed ones. */
@@ -113,17 +114,6 @@ function withinBytes(states: State[]): State[] {
     bytes -= jsonBytes(state) - jsonBytes(short)
     return short
   })
-}
-
-/** The bytes of a state in the store, or a few more: the halves of a surrogate pair are counted as three each. */
-function jsonBytes(state: State): number {
-  const text = JSON.stringify(state)
-  let bytes = text.length
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    bytes += code > 0x7ff ? 2 : code > 0x7f ? 1 : 0
-  }
-  return bytes
 }
 
 /** The two durations that are computed when a run is read, in seconds (contract 3.5). */

@@ -4,6 +4,7 @@ import { flowRun, flowRunCreate, flowRunUpdate, resumeFlowRun } from '#core/wire
 import { orchestrationResult, setState, state, type OrchestrationResult } from '#core/wire/state.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
+import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
 import { createFlowRun } from '../operations/create-flow-run.ts'
 import { deleteFlowRun } from '../operations/delete-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
@@ -66,6 +67,8 @@ function addRunRoutes(api: Api): void {
       errors: [400, 404],
     },
     async ({ workspace, params, body }) => {
+      checkJsonSize(body.parameters, ['parameters'])
+      checkJsonSize(body.job_variables, ['job_variables'])
       const home = await flowRunHome(workspace, params.id)
       const result = await home.stub.updateFlowRun(home.context, params.id, body)
       if (result === null) {
@@ -130,6 +133,7 @@ function addStateRoutes(api: Api): void {
       survivesOutage: true,
     },
     async ({ workspace, caller, params, body, now }) => {
+      checkStateSize(body.state, ['state'])
       const home = await flowRunHome(workspace, params.id)
       const result = await home.stub.proposeState(
         home.context,

@@ -3,12 +3,13 @@ import { validateJobVariables } from '#core/job-template.ts'
 import { generateName } from '#core/name.ts'
 import { mergeParameters, validateParameters } from '#core/parameters.ts'
 import type { Micros } from '#core/time.ts'
-import { MAX_PARAMETERS_BYTES, type CreatedBy, type JsonObject } from '#core/wire/common.ts'
+import type { CreatedBy, JsonObject } from '#core/wire/common.ts'
 import type { DeploymentFlowRunCreate } from '#core/wire/deployment.ts'
 import type { FlowRun, FlowRunCreate } from '#core/wire/flow-run.ts'
 import { DomainError } from '#domain/errors.ts'
 import { DEFAULT_POLICY, type FlowRunRecord, newFlowRunRecord } from '#domain/flow-run.ts'
 import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
+import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
 import { refuseIssues } from '#domain/refused.ts'
 import { findFlow } from '#storage/flows.ts'
 import { pickPoollessHome } from '#storage/homes.ts'
@@ -40,7 +41,7 @@ export async function createFlowRun(
   body: FlowRunCreate,
   now: Micros,
 ): Promise<CreatedFlowRun> {
-  checkParametersSize(body.parameters ?? {})
+  checkSizes(body.parameters ?? {}, body)
   const flow = await findFlow(workspace, body.flow_id)
   if (flow === undefined) {
     throw new DomainError('not_found', 'Flow not found')
@@ -100,7 +101,7 @@ export async function createFlowRunFromDeployment(
   }
   const { deployment, flow } = config
   const parameters = mergeParameters(deployment.parameters, body.parameters ?? {})
-  checkParametersSize(parameters)
+  checkSizes(parameters, body)
   checkParameters(config, parameters, body.enforce_parameter_schema ?? null)
   const queueId = await queueOf(workspace, config, body, now)
   return await make(workspace, config.home_key, body.idempotency_key ?? null, now, (id) => ({
@@ -230,15 +231,15 @@ function checkJobVariables(template: JsonObject, layers: JsonObject[]): void {
   })
 }
 
-function checkParametersSize(parameters: JsonObject): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(parameters)).length
-  if (bytes > MAX_PARAMETERS_BYTES) {
-    throw new DomainError(
-      'invalid',
-      `Flow run parameters exceed ${MAX_PARAMETERS_BYTES} bytes of JSON: they have ${bytes}.`,
-      { field: ['parameters'] },
-    )
-  }
+/** What a run's row holds of the request. */
+function checkSizes(
+  parameters: JsonObject,
+  body: Pick<FlowRunCreate, 'context' | 'job_variables' | 'state'>,
+): void {
+  checkJsonSize(parameters, ['parameters'])
+  checkJsonSize(body.context, ['context'])
+  checkJsonSize(body.job_variables, ['job_variables'])
+  checkStateSize(body.state, ['state'])
 }
 
 function nameOf(body: { name?: string | null | undefined }): string {
