@@ -1,8 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { flowRunId } from '#core/flow-run-id.ts'
-import { formatTimestamp } from '#core/time.ts'
-import { DEFAULT_POLICY } from '#domain/flow-run.ts'
+import { newFlowRunRecord } from '#domain/flow-run.ts'
 import { readHomeWorkPoolByName } from '#storage/work-pools.ts'
 import type { HomeContext, NewFlowRun } from '../../worker/durable/work-pool.ts'
 import { homeContext } from '../../worker/operations/configure-home.ts'
@@ -296,7 +295,6 @@ class Walk {
 
   #newRun(): NewFlowRun {
     const queue = this.#queues[this.#pick(this.#queues.length)]
-    const time = formatTimestamp(this.#now * 1000)
     const id = flowRunId(
       this.#context.home_key,
       this.#now,
@@ -304,39 +302,10 @@ class Walk {
     )
     return {
       record: {
-        id,
-        seq: 0,
-        deleted: false,
-        created: time,
-        updated: time,
+        ...newFlowRunRecord(id, this.#now * 1000),
         name: 'walk',
         flow_id: crypto.randomUUID(),
-        deployment_id: null,
-        deployment_version: null,
-        work_pool_id: null,
         work_queue_id: queue?.id ?? null,
-        flow_version: null,
-        parameters: {},
-        idempotency_key: null,
-        context: {},
-        empirical_policy: DEFAULT_POLICY,
-        tags: [],
-        labels: {},
-        parent_task_run_id: null,
-        state_id: null,
-        state_type: null,
-        state_name: null,
-        states: [],
-        run_count: 0,
-        expected_start_time: null,
-        next_scheduled_start_time: null,
-        start_time: null,
-        end_time: null,
-        total_run_time: 0,
-        auto_scheduled: false,
-        infrastructure_pid: null,
-        created_by: null,
-        job_variables: null,
       },
       flow_name: 'walk',
       deployment_name: null,

@@ -1,8 +1,7 @@
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp } from '#core/time.ts'
-import type { Json } from '#core/wire/common.ts'
 import type { StateType } from '#core/wire/state.ts'
 import { isTerminalType, type FlowRunRecord, type ProposedState } from './flow-run.ts'
-import { waitUntilDue, type Rule, type Verdict } from './transition.ts'
+import { isPersisted, waitUntilDue, type Rule, type Verdict } from './transition.ts'
 
 /** What the rules must know beyond the run; its home knows it. */
 export interface FlowRunFacts {
@@ -86,16 +85,6 @@ const handleTerminalStates: FlowRunRule = {
       },
     }
   },
-}
-
-/** A result that stands in some storage, and would be lost with the state. */
-function isPersisted(data: Json | null): boolean {
-  return (
-    data !== null &&
-    typeof data === 'object' &&
-    !Array.isArray(data) &&
-    data['type'] !== 'unpersisted'
-  )
 }
 
 const enforceCancelled: FlowRunRule = {

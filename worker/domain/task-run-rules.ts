@@ -1,9 +1,8 @@
 import { formatTimestamp, MICROS_PER_SECOND } from '#core/time.ts'
-import type { Json } from '#core/wire/common.ts'
 import type { StateType } from '#core/wire/state.ts'
 import { isTerminalType, type ProposedState } from './flow-run.ts'
 import type { TaskRunRecord } from './task-run.ts'
-import { waitUntilDue, type Rule, type Verdict } from './transition.ts'
+import { isPersisted, waitUntilDue, type Rule, type Verdict } from './transition.ts'
 
 /** What the rules must be given beyond the task run. */
 interface TaskRunFacts {
@@ -43,16 +42,6 @@ const handleTerminalStates: TaskRunRule = {
     }
     return isTerminalType(to.type) ? undefined : { kind: 'continue', run: { ...run, run_count: 0 } }
   },
-}
-
-/** A result that stands in some storage, and would be lost with the state. */
-function isPersisted(data: Json | null): boolean {
-  return (
-    data !== null &&
-    typeof data === 'object' &&
-    !Array.isArray(data) &&
-    data['type'] !== 'unpersisted'
-  )
 }
 
 const copyScheduledTime: TaskRunRule = {

@@ -1,4 +1,5 @@
 import { MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
+import type { Json } from '#core/wire/common.ts'
 import type { OrchestrationResult, State, StateType } from '#core/wire/state.ts'
 import type { ProposedState } from './flow-run.ts'
 
@@ -97,4 +98,14 @@ export function waitUntilDue(from: State | null, now: Micros): Verdict | undefin
   return wait > 0
     ? { kind: 'wait', delaySeconds: Math.ceil(wait), reason: 'Scheduled time is in the future' }
     : undefined
+}
+
+/** A result that stands in some storage, and would be lost with the state. */
+export function isPersisted(data: Json | null): boolean {
+  return (
+    data !== null &&
+    typeof data === 'object' &&
+    !Array.isArray(data) &&
+    data['type'] !== 'unpersisted'
+  )
 }

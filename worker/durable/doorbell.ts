@@ -50,7 +50,7 @@ export class Doorbell {
   }
 
   /** Rings as many fitting waiters as there are runs that may start now; those whose ring went unanswered are passed over. */
-  ring(view: AdmissionView): void {
+  ring(look: () => AdmissionView): void {
     this.version += 1
     this.due = null
     const waiters = this.#context
@@ -60,6 +60,8 @@ export class Doorbell {
     if (waiters.length === 0) {
       return
     }
+    // Looked at only when somebody waits: every change comes by here.
+    const view = look()
     let expected = waiters.filter(({ waiter }) => isAwaited(waiter, view.now)).length
     for (const { socket, waiter } of waiters) {
       if (waiter.rung_at !== null) {

@@ -16,6 +16,7 @@ import { flowRun } from '#storage/schema/runs.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub } from '../operations/stubs.ts'
+import { ContextStore } from './context-store.ts'
 import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
@@ -53,7 +54,7 @@ export class Home {
   /** When the heartbeat of an agent, or a poll of a queue, was last noted in the store. */
   readonly presence = new Map<string, Micros>()
   readonly #loading = new Map<string, Promise<void>>()
-  #context: HomeContext | undefined
+  readonly #context: ContextStore<HomeContext>
   #lastNow = 0
   #lastPosition: number
   #armedFor: Micros | null = null
@@ -62,8 +63,7 @@ export class Home {
     this.state = state
     this.bindings = bindings
     this.store = new WorkPoolStore(state.storage)
-    const context = this.store.meta('context')
-    this.#context = context === undefined ? undefined : (JSON.parse(context) as HomeContext)
+    this.#context = new ContextStore(state.storage.sql)
     this.#lastPosition = this.store.lastPosition()
     this.doorbell = new Doorbell(state, this.now())
     this.flusher = new Flusher({
@@ -163,7 +163,7 @@ export class Home {
   }
 
   ring(): void {
-    this.doorbell.ring(this.store.admissionView(this.now()))
+    this.doorbell.ring(() => this.store.admissionView(this.now()))
   }
 
   /** The one alarm stands at the earliest of all times; a row is written only when that moved. */
@@ -235,17 +235,15 @@ export class Home {
 
   /** Keeps what a caller said of the workspace, for alarms, which have no caller. */
   know(context: HomeContext): void {
-    if (JSON.stringify(context) !== JSON.stringify(this.#context)) {
-      this.#context = context
-      this.store.setMeta('context', JSON.stringify(context))
-    }
+    this.#context.keep(context)
   }
 
   known(): HomeContext {
-    if (this.#context === undefined) {
+    const context = this.#context.read()
+    if (context === undefined) {
       throw new Error('this home has never been called')
     }
-    return this.#context
+    return context
   }
 
   workspace(): Workspace {

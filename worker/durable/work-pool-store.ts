@@ -4,6 +4,7 @@ import type { HomeRun } from '#domain/execution.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
+import { CONTEXT_TABLE } from './context-store.ts'
 import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { migrate } from './migrate.ts'
 
@@ -45,6 +46,7 @@ const MIGRATIONS = [
     `CREATE TABLE schedule_timer (
       deployment_id TEXT PRIMARY KEY, at INTEGER NOT NULL
     ) WITHOUT ROWID`,
+    CONTEXT_TABLE,
     'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
     // What other objects must hear of a run; a row goes when it has been heard.
     `CREATE TABLE message (
