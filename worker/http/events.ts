@@ -1,9 +1,7 @@
 import * as z from 'zod'
 import { event, type Event } from '#core/wire/event.ts'
 import { DomainError } from '#domain/errors.ts'
-import { flowRunIdOf } from '#domain/task-run-recorder.ts'
-import { objectContext } from '../operations/object-context.ts'
-import { eventStreamStub } from '../operations/stubs.ts'
+import { emitEvents } from '../operations/emit-events.ts'
 import { endpoint, type Api } from './endpoint.ts'
 
 /** As in Prefect; an event is kept in a row, and a row holds 2 MB. */
@@ -24,22 +22,7 @@ export function addEventRoutes(api: Api): void {
     },
     async ({ workspace, body, now }) => {
       refuseTooLarge(body)
-      const context = objectContext(workspace)
-      const streams = new Map<
-        string,
-        { stub: ReturnType<typeof eventStreamStub>; events: Event[] }
-      >()
-      for (const item of body) {
-        const stub = eventStreamStub(workspace, flowRunIdOf(item))
-        const stream = streams.get(stub.id.toString()) ?? { stub, events: [] }
-        stream.events.push(item)
-        streams.set(stub.id.toString(), stream)
-      }
-      await Promise.all(
-        [...streams.values()].map(
-          async (stream) => await stream.stub.record(context, stream.events, now),
-        ),
-      )
+      await emitEvents(workspace, body, now)
       return { status: 204 }
     },
   )
