@@ -129,6 +129,8 @@ export class Client {
   // Server
   health = () => this.#call<boolean>('GET', '/health')
   version = () => this.#call<string>('GET', '/admin/version')
+  readCollectionView = (view: string) =>
+    this.#call<JsonObject>('GET', `/collections/views/${encode(view)}`)
 
   // Flows
   createFlow = (body: FlowCreate) => this.#call<Flow>('POST', '/flows/', { body })

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { addCollectionRoutes } from './http/collections.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
@@ -53,6 +54,7 @@ export function newApp(): Hono<AppEnv> {
 
 function addRoutes(api: Api): void {
   addServerRoutes(api)
+  addCollectionRoutes(api)
   addOpenApiRoutes(api)
   addFlowRoutes(api)
   addDeploymentRoutes(api)
