@@ -74,9 +74,9 @@ async function publish(workspace: Workspace, ...rows: FlowRunRow[]): Promise<voi
 }
 
 describe('who may listen', () => {
-  test.each<[string, unknown, string]>([
+  test.each<[string, unknown, unknown]>([
     ['no such key', { type: 'auth', token: 'hgk_nonsense' }, 'Invalid token'],
-    ['no key', { type: 'auth', token: null }, 'Auth required but no token provided'],
+    ['no key', { type: 'auth', token: null }, expect.stringContaining('PREFECT_API_AUTH_STRING')],
     ['another frame first', { type: 'subscribe', topics: [] }, "Expected 'auth' message"],
     ['no JSON', 'hello', "Expected 'auth' message"],
   ])('%s', async (_name, frame, reason) => {

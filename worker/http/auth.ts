@@ -108,19 +108,21 @@ function isValid(key: { expires: string | null; revoked: string | null }, now: M
   return key.revoked === null && (key.expires === null || key.expires > formatTimestamp(now))
 }
 
-/**
- * The token in an Authorization header: `Bearer <token>`, or Basic, whose text Prefect's client takes as it was
- * configured: the token alone, as a user's name or as a password.
- */
-function tokenOf(header: string | undefined): string | undefined {
+/** The token in an Authorization header: `Bearer <token>`, or Basic, whose text Prefect's client takes as it was configured. */
+export function tokenOf(header: string | undefined): string | undefined {
   const match = /^(Bearer|Basic) +(\S+) *$/i.exec(header ?? '')
   const credentials = match?.[2]
   if (credentials === undefined || match?.[1]?.toLowerCase() === 'bearer') {
     return credentials
   }
   const text = decodeBase64(credentials)
-  const colon = text?.indexOf(':') ?? -1
-  if (text === undefined || colon < 0) {
+  return text === undefined ? undefined : credentialsIn(text)
+}
+
+/** The token in what a user configured as credentials: the token alone, or as a user's name or a password. */
+export function credentialsIn(text: string): string | undefined {
+  const colon = text.indexOf(':')
+  if (colon < 0) {
     return text
   }
   const [name, password] = [text.slice(0, colon), text.slice(colon + 1)]

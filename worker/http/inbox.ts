@@ -1,0 +1,54 @@
+type Message = string | ArrayBuffer
+
+/** Holds what a client sends until somebody takes it: it need not wait for answers. */
+export class Inbox {
+  #kept: Message[] = []
+  #deliver: ((message: Message) => void) | undefined
+  #closed = false
+  #whenClosed: (() => void) | undefined
+
+  constructor(socket: WebSocket) {
+    socket.addEventListener('message', ({ data }) => {
+      if (this.#deliver === undefined) {
+        this.#kept.push(data as Message)
+      } else {
+        this.#deliver(data as Message)
+      }
+    })
+    socket.addEventListener('close', () => {
+      this.#closed = true
+      this.#whenClosed?.()
+    })
+  }
+
+  /** The next frame; undefined when it does not come in time, or never will. */
+  async next(waitMs: number): Promise<Message | undefined> {
+    const kept = this.#kept.shift()
+    if (kept !== undefined || this.#closed) {
+      return kept
+    }
+    return await new Promise((resolve) => {
+      const settle = (message: Message | undefined): void => {
+        clearTimeout(timer)
+        this.#deliver = undefined
+        this.#whenClosed = undefined
+        resolve(message)
+      }
+      const timer = setTimeout(settle, waitMs, undefined)
+      this.#deliver = settle
+      this.#whenClosed = () => {
+        settle(undefined)
+      }
+    })
+  }
+
+  /** Hands on what is here and all that comes. */
+  forward(deliver: (message: Message) => void): void {
+    const kept = this.#kept
+    this.#kept = []
+    this.#deliver = deliver
+    for (const message of kept) {
+      deliver(message)
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import type { Context } from 'hono'
+import * as z from 'zod'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
+import { credentialsIn, identifyToken, tokenOf, Unauthorized, type Identity } from './auth.ts'
+import { endpoint, type Api, type AppEnv } from './endpoint.ts'
+import { Inbox } from './inbox.ts'
+
+/** A client that does not say who it is within this time is gone. */
+const AUTH_WAIT_MS = 10_000
+/** How soon a revoked key loses its socket. */
+const RECHECK_MS = 60_000
+/** A close frame has room for 123 bytes. Prefect's client shows the reason to its user. */
+const NO_CREDENTIALS =
+  "No credentials. Sockets don't carry PREFECT_API_KEY: set PREFECT_API_AUTH_STRING to the key"
+
+const authFrame = z.object({ type: z.literal('auth'), token: z.string().nullish() })
+
+/** A client's socket, open, with a checked caller. */
+export interface Connection extends Identity {
+  socket: WebSocket
+  inbox: Inbox
+}
+
+export interface SocketSpec {
+  /** As in OpenAPI: `/events/in`. */
+  path: string
+  tag: string
+  summary: string
+}
+
+/**
+ * Adds a WebSocket. `serve` begins once the client has said who it is; it or what it joins the socket to closes it.
+ *
+ * A client that offers the subprotocol `prefect` sends `{"type":"auth","token"}` first, and is answered
+ * `{"type":"auth_success"}`. Without a token there, the upgrade's Authorization header counts. A client that offers no
+ * subprotocol, as Prefect's does towards its cloud, has the header alone and no such frame.
+ */
+export function socketRoute(
+  api: Api,
+  spec: SocketSpec,
+  serve: (connection: Connection, context: Context<AppEnv>) => Promise<void>,
+): void {
+  endpoint(
+    api,
+    {
+      method: 'get',
+      ...spec,
+      answers: { 101: null },
+      errors: [400],
+      // Browsers can't send a header with an upgrade: the first frame carries the key instead.
+      open: true,
+    },
+    async ({ context }) => {
+      if (context.req.header('Upgrade')?.toLowerCase() !== 'websocket') {
+        return { response: context.json({ detail: 'Expected a WebSocket upgrade' }, 426) }
+      }
+      const offered = (context.req.header('Sec-WebSocket-Protocol') ?? '').split(/\s*,\s*/)
+      const knock: Knock = {
+        bindings: context.env,
+        address: context.req.param(),
+        header: tokenOf(context.req.header('Authorization')),
+      }
+      const needsFrame = offered.includes('prefect') || knock.header === undefined
+      const known = needsFrame ? undefined : await authorize(knock, knock.header)
+      const { 0: client, 1: server } = new WebSocketPair()
+      // Half open: what was received before a close frame is kept before the close is answered.
+      server.accept({ allowHalfOpen: true })
+      context.executionCtx.waitUntil(
+        open(server, knock, known, (connection) => serve(connection, context)),
+      )
+      return {
+        response: new Response(null, {
+          status: 101,
+          webSocket: client,
+          headers: offered.includes('prefect') ? { 'Sec-WebSocket-Protocol': 'prefect' } : {},
+        }),
+      }
+    },
+  )
+}
+
+interface Address {
+  account_id?: string
+  workspace_id?: string
+}
+
+/** What an upgrade says of who is there. */
+interface Knock {
+  bindings: Bindings
+  address: Address
+  /** The token of the Authorization header. */
+  header: string | undefined
+}
+
+async function open(
+  socket: WebSocket,
+  knock: Knock,
+  known: Identity | undefined,
+  serve: (connection: Connection) => Promise<void>,
+): Promise<void> {
+  const inbox = new Inbox(socket)
+  try {
+    let token = knock.header
+    let identity = known
+    if (identity === undefined) {
+      const frame = authFrame.safeParse(parseFrame(await inbox.next(AUTH_WAIT_MS)))
+      if (!frame.success) {
+        closeSocket(socket, 1008, "Expected 'auth' message")
+        return
+      }
+      const said = frame.data.token ?? ''
+      token = said === '' ? knock.header : credentialsIn(said)
+      if (token === undefined) {
+        closeSocket(socket, 1008, NO_CREDENTIALS)
+        return
+      }
+      identity = await authorize(knock, token)
+      sendFrame(socket, JSON.stringify({ type: 'auth_success' }))
+    }
+    recheck(socket, () => authorize(knock, token))
+    await serve({ ...identity, socket, inbox })
+  } catch (error) {
+    if (error instanceof Unauthorized) {
+      closeSocket(socket, 1008, 'Invalid token')
+    } else {
+      // The store or an object is away, or the client has gone; 1011 makes a client come back.
+      closeSocket(socket, 1011, 'The server is away; connect again')
+    }
+  }
+}
+
+/** Who it is. Throws `Unauthorized`; a foreign address is as one that does not exist. */
+async function authorize(knock: Knock, token: string | undefined): Promise<Identity> {
+  const identity = await identifyToken(knock.bindings, token, Date.now() * 1000, true)
+  if (!isAddressOf(knock.address, identity.workspace)) {
+    throw new Unauthorized()
+  }
+  return identity
+}
+
+function isAddressOf({ account_id, workspace_id }: Address, workspace: Workspace): boolean {
+  return (
+    (account_id === undefined && workspace_id === undefined) ||
+    (account_id?.toLowerCase() === workspace.account_id &&
+      workspace_id?.toLowerCase() === workspace.id)
+  )
+}
+
+/** Looks at the key again and again while the socket is open. Timers in the Worker cost nothing while they wait. */
+function recheck(socket: WebSocket, authorizeAgain: () => Promise<Identity>): void {
+  const timer = setInterval(() => {
+    authorizeAgain().catch((error: unknown) => {
+      // A store that is away says nothing against the key.
+      if (error instanceof Unauthorized) {
+        closeSocket(socket, 1008, 'Invalid token')
+      }
+    })
+  }, RECHECK_MS)
+  socket.addEventListener('close', () => {
+    clearInterval(timer)
+  })
+}
+
+/** Joins a client's socket to that of an object, which may sleep while this one waits: whichever end closes closes the other. */
+export function joinSockets({ socket, inbox }: Connection, object: WebSocket): void {
+  object.addEventListener('message', ({ data }) => {
+    sendFrame(socket, data)
+  })
+  object.addEventListener('close', ({ code, reason }) => {
+    closeSocket(socket, code, reason)
+  })
+  socket.addEventListener('close', ({ code, reason }) => {
+    closeSocket(object, code, reason)
+    closeSocket(socket, code, reason)
+  })
+  inbox.forward((message) => {
+    sendFrame(object, message)
+  })
+}
+
+/** One end may have gone a moment ago; its close event does the rest. */
+export function sendFrame(socket: WebSocket, data: string | ArrayBuffer): void {
+  if (socket.readyState === WebSocket.OPEN) {
+    socket.send(data)
+  }
+}
+
+/** Closes, or answers the close of the other end. */
+export function closeSocket(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState === WebSocket.OPEN || socket.readyState === WebSocket.CLOSING) {
+    try {
+      // 1005 and 1006 only report that there was no close frame; they can't be sent. An object that vanished is worth a retry.
+      socket.close(code === 1006 ? 1011 : code === 1005 ? 1000 : code, reason)
+    } catch {
+      // It is closed already.
+    }
+  }
+}
+
+export function parseFrame(message: string | ArrayBuffer | undefined): unknown {
+  try {
+    return typeof message === 'string' ? JSON.parse(message) : undefined
+  } catch {
+    return undefined
+  }
+}
