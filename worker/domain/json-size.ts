@@ -4,7 +4,10 @@ import { DomainError } from './errors.ts'
 
 /** The bytes of a value as JSON in UTF-8, or a few more: the halves of a surrogate pair are counted as three each. */
 export function jsonBytes(value: unknown): number {
-  const text = JSON.stringify(value)
+  return textBytes(JSON.stringify(value))
+}
+
+export function textBytes(text: string): number {
   let bytes = text.length
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index)

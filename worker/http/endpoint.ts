@@ -79,6 +79,8 @@ export interface EndpointRequest<P, Q, B> {
   params: P
   query: Q
   body: B
+  /** The body as it came; empty without one. */
+  bodyText: string
   workspace: Workspace
   caller: Caller
   now: Micros
@@ -115,15 +117,16 @@ export function endpoint<
     }
     const params = parsePart('path', spec.params, context.req.param()) as Parsed<P>
     const query = parsePart('query', spec.query, context.req.query()) as Parsed<Q>
-    const body = (
+    const sent =
       spec.body === undefined
-        ? undefined
-        : parsePart('body', spec.body, await readBody(context.req.raw, spec.bodyOptional === true))
-    ) as Parsed<B>
+        ? { text: '', value: undefined }
+        : await readBody(context.req.raw, spec.bodyOptional === true)
+    const body = parsePart('body', spec.body, sent.value) as Parsed<B>
     const handled = await handle({
       params,
       query,
       body,
+      bodyText: sent.text,
       workspace: context.get('workspace'),
       caller: context.get('caller'),
       now: context.get('now'),

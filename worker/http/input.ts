@@ -53,20 +53,23 @@ export function parsePart(
   )
 }
 
-/** Reads a JSON body within the size limit. */
-export async function readBody(request: Request, optional: boolean): Promise<unknown> {
+/** Reads a JSON body within the size limit; with its text, which alone has its numbers and keys as they were written. */
+export async function readBody(
+  request: Request,
+  optional: boolean,
+): Promise<{ text: string; value: unknown }> {
   if (Number(request.headers.get('Content-Length') ?? 0) > MAX_BODY_BYTES) {
     throw new BodyTooLarge()
   }
   const text = await readText(request)
   if (text.trim() === '') {
     if (optional) {
-      return {}
+      return { text: '{}', value: {} }
     }
     throw new InvalidRequest([{ loc: ['body'], msg: 'Field required', type: 'missing' }], null)
   }
   try {
-    return JSON.parse(text)
+    return { text, value: JSON.parse(text) }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new InvalidRequest(
