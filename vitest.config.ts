@@ -38,6 +38,16 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        test: {
+          name: 'prefect',
+          include: ['test/prefect/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Its processes mostly wait for each other, and each test file has a server of its own.
+          maxWorkers: 3,
+        },
+      },
     ],
   },
 })

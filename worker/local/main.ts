@@ -12,7 +12,12 @@ switch (String(command)) {
   case 'test':
     await (await import('./test.ts')).test(args)
     break
+  case 'test-prefect':
+    await (await import('./test-prefect.ts')).testPrefect(args)
+    break
   default:
-    process.stderr.write(`unknown command '${String(command)}': start, demo, test or build\n`)
+    process.stderr.write(
+      `unknown command '${String(command)}': start, demo, test, test-prefect or build\n`,
+    )
     process.exitCode = 2
 }

@@ -1,0 +1,208 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, beforeEach, onTestFailed } from 'vitest'
+import type { Client } from '../../../core/client.ts'
+import type { Outcome } from './headgate.ts'
+import { LocalServer } from './local-server.ts'
+import { freePort, Sandbox } from './sandbox.ts'
+import { until } from './until.ts'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const FLOWS = join(ROOT, 'test/prefect/flows')
+const VENV = process.env['HEADGATE_TEST_PREFECT'] ?? join(ROOT, '.prefect/venv-3.9.1')
+
+export interface PrefectOptions {
+  env?: Record<string, string>
+  /** Default: the folder of flows. */
+  cwd?: string
+  /** What standard input holds; nothing by default, so nothing is asked. */
+  input?: string
+}
+
+/**
+ * The real `prefect` package against a Headgate of its own: for each file one server on fresh state, one `PREFECT_HOME` with a
+ * profile of two settings, and a copy of `test/prefect/flows`. Everything that a test starts ends with the file.
+ */
+export function aPrefect(): Prefect {
+  const prefect = new Prefect()
+  beforeAll(() => prefect.start())
+  beforeEach(() => {
+    const from = prefect.transcript.length
+    onTestFailed(() => {
+      process.stderr.write(
+        `${prefect.transcript
+          .slice(from)
+          .map((say) => say())
+          .join('\n')}\n`,
+      )
+    })
+  })
+  afterAll(() => prefect.dispose())
+  return prefect
+}
+
+export class Prefect {
+  readonly sandbox = new Sandbox()
+  /** The copy of `test/prefect/flows`. */
+  readonly flows = this.sandbox.path('flows')
+  /** What was run or started, and what it said. */
+  readonly transcript: (() => string)[] = []
+  #server: LocalServer | undefined
+  #port = 0
+
+  async start(): Promise<void> {
+    if (!existsSync(join(VENV, 'bin/prefect'))) {
+      throw new Error(`no prefect in ${VENV}: run these tests by \`npm run test:prefect\``)
+    }
+    cpSync(FLOWS, this.flows, { recursive: true })
+    // Files run beside each other and look for a port at the same time.
+    this.#port = await freePort(26_400 + randomInt(0, 200) * 10)
+    await this.startServer()
+    const { api_url, api_key } = this.server.addresses
+    this.profile({ PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: api_key })
+  }
+
+  /** Starts the server again, on the same port and state, after a test has ended it. */
+  async startServer(): Promise<void> {
+    const server = LocalServer.launch(this.sandbox, this.#port)
+    this.#server = server
+    this.transcript.push(() => `--- server\n${server.stderr}`)
+    await server.isReady()
+  }
+
+  /** All settings that the package has. */
+  profile(settings: Record<string, string>, home = this.sandbox.path('prefect')): void {
+    mkdirSync(home, { recursive: true })
+    const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'`)
+    const profile = ["active = 'headgate'", '[profiles.headgate]', ...lines, '']
+    writeFileSync(join(home, 'profiles.toml'), profile.join('\n'))
+  }
+
+  get server(): LocalServer {
+    if (this.#server === undefined) {
+      throw new Error('the server starts before the tests do')
+    }
+    return this.#server
+  }
+
+  get client(): Client {
+    return this.server.client
+  }
+
+  /** Of the processes that are started here. */
+  get environment(): Record<string, string> {
+    const bin = join(VENV, 'bin')
+    return {
+      ...this.sandbox.environment,
+      PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+      VIRTUAL_ENV: VENV,
+      PREFECT_HOME: this.sandbox.path('prefect'),
+      // The package tells its makers that it is used.
+      DO_NOT_TRACK: '1',
+      PYTHONUNBUFFERED: '1',
+      // Tables are not cut and have no colours.
+      COLUMNS: '300',
+      TERM: 'dumb',
+      NO_COLOR: '1',
+    }
+  }
+
+  /** Runs `prefect` with these words to its end. */
+  run(words: string[], options?: PrefectOptions): Promise<Outcome> {
+    return this.spawn(words, options).outcome()
+  }
+
+  /** Runs `prefect` with these words and reads the JSON it prints; fails when it fails. */
+  async json<T>(words: string[], options?: PrefectOptions): Promise<T> {
+    const outcome = await this.run(words, options)
+    if (outcome.code !== 0) {
+      throw new Error(`prefect ${words.join(' ')}: ${outcome.stdout}${outcome.stderr}`)
+    }
+    return JSON.parse(outcome.stdout) as T
+  }
+
+  /** Runs a file of the flows (`name.py`) or a script with these words to its end. */
+  python(source: string, words: string[] = [], options?: PrefectOptions): Promise<Outcome> {
+    return this.spawnPython(source, words, options).outcome()
+  }
+
+  /** Starts `prefect` with these words. */
+  spawn(words: string[], options: PrefectOptions = {}): PrefectProcess {
+    return this.#spawn(join(VENV, 'bin/prefect'), words, options)
+  }
+
+  /** Starts a file of the flows (`name.py`) or a script with these words. */
+  spawnPython(source: string, words: string[] = [], options: PrefectOptions = {}): PrefectProcess {
+    const program = /^\S+\.py$/.test(source) ? [source] : ['-c', source]
+    return this.#spawn(join(VENV, 'bin/python'), [...program, ...words], options)
+  }
+
+  #spawn(program: string, words: string[], options: PrefectOptions): PrefectProcess {
+    const child = spawn(program, words, {
+      cwd: options.cwd ?? this.flows,
+      env: { ...this.environment, ...options.env },
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    })
+    child.stdin?.end(options.input)
+    const started = new PrefectProcess(child)
+    const name = [program.split('/').at(-1), ...words].join(' ').slice(0, 200)
+    this.transcript.push(() => `--- ${name}\n${started.stdout}${started.stderr}`)
+    return started
+  }
+
+  async dispose(): Promise<void> {
+    await this.sandbox.dispose()
+  }
+}
+
+/** A process of the package: a command, a worker, a flow that is served. */
+export class PrefectProcess {
+  stdout = ''
+  stderr = ''
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown[]>
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    this.#closed = once(child, 'close')
+    child.stdout?.on('data', (chunk) => (this.stdout += String(chunk)))
+    child.stderr?.on('data', (chunk) => (this.stderr += String(chunk)))
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  get said(): string {
+    return this.stdout + this.stderr
+  }
+
+  /** Resolves when it has said this. */
+  async says(text: string, milliseconds = 60_000): Promise<void> {
+    const hasEnded = () => this.#child.exitCode !== null || this.#child.signalCode !== null
+    const what = `the process says '${text}'`
+    await until(what, () => this.said.includes(text) || hasEnded(), milliseconds)
+    if (!this.said.includes(text)) {
+      throw new Error(`the process ended without saying '${text}': ${this.said}`)
+    }
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void {
+    this.#child.kill(signal)
+  }
+
+  /** What became of it; a code of null means that a signal ended it. */
+  async outcome(): Promise<Outcome> {
+    await this.#closed
+    return { code: this.#child.exitCode, stdout: this.stdout, stderr: this.stderr }
+  }
+
+  /** Ends it as Ctrl-C does. */
+  async stop(): Promise<Outcome> {
+    this.signal('SIGINT')
+    return await this.outcome()
+  }
+}
