@@ -1,0 +1,20 @@
+import { primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+/** Written and read by storage/variables. */
+export const variable = sqliteTable(
+  'variable',
+  {
+    workspace_id: text().notNull(),
+    id: text().notNull(),
+    created: text().notNull(),
+    updated: text().notNull(),
+    name: text().notNull(),
+    /** The JSON as it was sent: a parsed value has lost how its numbers were written. */
+    value: text().notNull(),
+    tags: text({ mode: 'json' }).$type<string[]>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspace_id, table.id] }),
+    uniqueIndex('variable_by_name').on(table.workspace_id, table.name),
+  ],
+)
