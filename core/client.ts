@@ -1,4 +1,11 @@
 import type {
+  Automation,
+  AutomationCreateInput,
+  AutomationsCount,
+  AutomationsQuery,
+  AutomationUpdateInput,
+} from './wire/automation.ts'
+import type {
   Deployment,
   DeploymentCreate,
   DeploymentFlowRunCreate,
@@ -27,6 +34,7 @@ import type {
 } from './wire/schedule.ts'
 import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from './wire/task-run.ts'
+import type { Variable, VariableCreate, VariableUpdate } from './wire/variable.ts'
 import type { WorkPool, WorkPoolCreate, WorkPoolUpdate } from './wire/work-pool.ts'
 import type {
   ScheduledFlowRunsQuery,
@@ -303,6 +311,17 @@ export class Client {
     }
     return { url: url.href, authorization: `Bearer ${this.#apiKey ?? ''}` }
   }
+
+  // Variables
+  createVariable = (body: VariableCreate) => this.#call<Variable>('POST', '/variables/', { body })
+  readVariable = (name: string) => this.#call<Variable>('GET', `/variables/name/${encode(name)}`)
+  updateVariable = (name: string, body: VariableUpdate) =>
+    this.#call<void>('PATCH', `/variables/name/${encode(name)}`, { body })
+  deleteVariable = (name: string) => this.#call<void>('DELETE', `/variables/name/${encode(name)}`)
+  filterVariables = (body: query.VariablesQuery = {}) =>
+    this.#call<Variable[]>('POST', '/variables/filter', { body })
+  countVariables = (body: query.VariablesCount = {}) =>
+    this.#call<number>('POST', '/variables/count', { body })
 
   // Logs and events
   createLogs = (body: LogCreate[], signal?: AbortSignal) =>

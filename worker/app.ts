@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { addCollectionRoutes } from './http/collections.ts'
+import { addAutomationRoutes } from './http/automations.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
@@ -16,6 +17,7 @@ import { toRefusal } from './http/refusal.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
 import { addTaskRunRoutes } from './http/task-runs.ts'
+import { addVariableRoutes } from './http/variables.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
 import { addWorkerRoutes } from './http/workers.ts'
@@ -68,8 +70,10 @@ function addRoutes(api: Api): void {
   addExecutionRoutes(api)
   addTaskRunRoutes(api)
   addEventRoutes(api)
+  addAutomationRoutes(api)
   addLogRoutes(api)
   addFeedRoutes(api)
+  addVariableRoutes(api)
 }
 
 /** One line for the operator: what the client is not told. */

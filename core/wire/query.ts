@@ -133,6 +133,15 @@ const logFilter = z
   })
   .meta({ id: 'LogFilter' })
 
+export const variableFilter = z
+  .strictObject({
+    operator,
+    id: z.strictObject({ any_: list(uuid) }).nullish(),
+    name: z.strictObject({ any_: list(text), like_: text.nullish() }).nullish(),
+    tags: z.strictObject({ operator, all_: list(text), is_null_: flag }).nullish(),
+  })
+  .meta({ id: 'VariableFilter' })
+
 export type FlowFilter = z.infer<typeof flowFilter>
 export type FlowRunFilter = z.infer<typeof flowRunFilter>
 export type TaskRunFilter = z.infer<typeof taskRunFilter>
@@ -141,6 +150,7 @@ export type WorkPoolFilter = z.infer<typeof workPoolFilter>
 export type WorkQueueFilter = z.infer<typeof workQueueFilter>
 export type WorkerFilter = z.infer<typeof workerFilter>
 export type LogFilter = z.infer<typeof logFilter>
+export type VariableFilter = z.infer<typeof variableFilter>
 
 /** The largest and the default page, as in Prefect; its CLI takes the first page's size as the page size. */
 export const MAX_PAGE = 200
@@ -257,6 +267,15 @@ export const logsQuery = z
   .strictObject({ logs: logFilter.nullish(), sort: logSort.nullish(), ...page })
   .meta({ id: 'LogsQuery' })
 export type LogsQuery = z.infer<typeof logsQuery>
+
+export const variablesCount = z
+  .strictObject({ variables: variableFilter.nullish() })
+  .meta({ id: 'VariablesCount' })
+export const variablesQuery = z
+  .strictObject({ variables: variableFilter.nullish(), sort: flowSort.nullish(), ...page })
+  .meta({ id: 'VariablesQuery' })
+export type VariablesCount = z.infer<typeof variablesCount>
+export type VariablesQuery = z.infer<typeof variablesQuery>
 
 /** Prefect names the queues' filter differently here, and here only. */
 export const flowRunHistoryQuery = z

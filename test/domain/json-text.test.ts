@@ -17,7 +17,7 @@ test.for([
 test('it is the value, whatever stands around it', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (others, value) => {
-      const text = JSON.stringify({ ...others, value, ...{ end: 1 } }, null, 1)
+      const text = JSON.stringify({ ...others, value, end: 1 }, null, 1)
       expect(memberText(text, 'value')).toBe(JSON.stringify(value))
     }),
   )

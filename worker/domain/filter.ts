@@ -1,6 +1,15 @@
 import type * as wire from '#core/wire/query.ts'
 import { condition, every, exists, type Condition, type Parts } from './condition.ts'
-import { isGiven, maybe, within, type Given } from './filter-fields.ts'
+import {
+  combined,
+  isGiven,
+  maybe,
+  names,
+  tags,
+  values,
+  within,
+  type Given,
+} from './filter-fields.ts'
 import {
   deploymentRows,
   flowRows,
@@ -87,6 +96,20 @@ export function workQueueCondition(
   return every([
     workQueueRows(workspaceId, filters.work_queues),
     poolOf('work_queue', workspaceId, filters.work_pools),
+  ])
+}
+
+export function variableCondition(
+  workspaceId: string,
+  filter: Given<wire.VariableFilter>,
+): Condition {
+  return every([
+    condition('variable.workspace_id = ?', workspaceId),
+    combined(filter, (given) => [
+      values('variable.id', given.id),
+      names('variable.name', given.name),
+      tags('variable.tags', given.tags),
+    ]),
   ])
 }
 

@@ -16,6 +16,11 @@ const WRITES: ReadonlySet<string> = new Set([
   'post /task_runs/{id}/set_state',
   'post /logs/',
   'post /events',
+  // Variable.set() and Variable.unset() in a flow.
+  'post /variables/',
+  'patch /variables/{id}',
+  'patch /variables/name/{name}',
+  'delete /variables/name/{name}',
 ])
 
 /** Reads that are POSTs, since filters are bodies. */

@@ -1,0 +1,25 @@
+import * as z from 'zod'
+import { json, stored, tags } from './common.ts'
+
+const name = z
+  .string()
+  .max(255)
+  .regex(
+    /^[a-z0-9\-_]*$/,
+    'Variable name must only contain lowercase letters, numbers, and dashes or underscores.',
+  )
+
+export const variableCreate = z
+  .strictObject({ name, value: json, tags: tags.optional() })
+  .meta({ id: 'VariableCreate' })
+export type VariableCreate = z.infer<typeof variableCreate>
+
+export const variableUpdate = z
+  .strictObject({ name: name.nullish(), value: json.optional(), tags: tags.nullish() })
+  .meta({ id: 'VariableUpdate' })
+export type VariableUpdate = z.infer<typeof variableUpdate>
+
+export const variable = z
+  .object({ ...stored, name: z.string(), value: json, tags: z.array(z.string()) })
+  .meta({ id: 'Variable' })
+export type Variable = z.infer<typeof variable>
