@@ -323,6 +323,24 @@ export class Client {
   countVariables = (body: query.VariablesCount = {}) =>
     this.#call<number>('POST', '/variables/count', { body })
 
+  // Automations
+  createAutomation = (body: AutomationCreateInput) =>
+    this.#call<Automation>('POST', '/automations/', { body })
+  readAutomation = (id: string) => this.#call<Automation>('GET', `/automations/${id}`)
+  updateAutomation = (id: string, body: AutomationUpdateInput) =>
+    this.#call<void>('PUT', `/automations/${id}`, { body })
+  enableAutomation = (id: string, enabled: boolean) =>
+    this.#call<void>('PATCH', `/automations/${id}`, { body: { enabled } })
+  deleteAutomation = (id: string) => this.#call<void>('DELETE', `/automations/${id}`)
+  filterAutomations = (body: AutomationsQuery = {}) =>
+    this.#call<Automation[]>('POST', '/automations/filter', { body })
+  countAutomations = (body: AutomationsCount = {}) =>
+    this.#call<number>('POST', '/automations/count', { body })
+  automationsRelatedTo = (resourceId: string) =>
+    this.#call<Automation[]>('GET', `/automations/related-to/${encode(resourceId)}`)
+  deleteAutomationsOwnedBy = (resourceId: string) =>
+    this.#call<null>('DELETE', `/automations/owned-by/${encode(resourceId)}`)
+
   // Logs and events
   createLogs = (body: LogCreate[], signal?: AbortSignal) =>
     this.#call<null>('POST', '/logs/', { body, signal })

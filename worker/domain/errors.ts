@@ -8,14 +8,17 @@ export class DomainError extends Error {
   readonly code: ErrorCode
   /** With `invalid`: where in the request's body the fault is. */
   readonly field: readonly (string | number)[]
+  /** Prefect tells some errors as `exception_message`, where others are `detail`. */
+  readonly asException: boolean
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; field?: readonly (string | number)[] } = {},
+    options: { cause?: unknown; field?: readonly (string | number)[]; asException?: boolean } = {},
   ) {
     super(message, { cause: options.cause })
     this.code = code
     this.field = options.field ?? []
+    this.asException = options.asException ?? false
   }
 }

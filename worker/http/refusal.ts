@@ -77,7 +77,8 @@ function toDomainRefusal(error: DomainFault): Refusal {
       },
     }
   }
-  return { status: STATUSES[error.code], body: { detail: error.message } }
+  const key = error.asException ? 'exception_message' : 'detail'
+  return { status: STATUSES[error.code], body: { [key]: error.message } }
 }
 
 function unavailable(reason: string): Refusal {
@@ -88,7 +89,7 @@ function unavailable(reason: string): Refusal {
   }
 }
 
-type DomainFault = Pick<DomainError, 'code' | 'message' | 'field'>
+type DomainFault = Pick<DomainError, 'code' | 'message' | 'field' | 'asException'>
 
 const CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
   'not_found',
@@ -108,7 +109,8 @@ function toDomainError(error: unknown): DomainFault | undefined {
     return undefined
   }
   const field = 'field' in error && Array.isArray(error.field) ? error.field : []
-  return { code: error.code as ErrorCode, message: error.message, field }
+  const asException = 'asException' in error && error.asException === true
+  return { code: error.code as ErrorCode, message: error.message, field, asException }
 }
 
 /** What D1 and Durable Objects say when they are away, overloaded, restarted or cut off: all of it passes by itself. */
