@@ -1,8 +1,10 @@
 import type { HomeKey } from '#core/flow-run-id.ts'
 import type { Workspace } from '#storage/workspace.ts'
+import type { ConcurrencyLimits } from '../durable/concurrency-limits.ts'
 import type { EventHub } from '../durable/event-hub.ts'
 import type { EventStream } from '../durable/event-stream.ts'
 import type { LogShard } from '../durable/log-shard.ts'
+import type { TaskQueue } from '../durable/task-queue.ts'
 import type { WorkPool } from '../durable/work-pool.ts'
 
 type Owner = Pick<Workspace, 'id' | 'region' | 'bindings'>
@@ -45,6 +47,16 @@ export function eventStreamStubs(workspace: Workspace): Remote<EventStream>[] {
 
 export function eventHubStub(workspace: Owner): Remote<EventHub> {
   return stub(workspace, workspace.bindings.EVENT_HUB, 'hub')
+}
+
+/** The workspace's limits and the leases on them. */
+export function concurrencyLimitsStub(workspace: Owner): Remote<ConcurrencyLimits> {
+  return stub(workspace, workspace.bindings.CONCURRENCY_LIMITS, 'concurrency')
+}
+
+/** The workspace's deferred task runs, and who waits for them. */
+export function taskQueueStub(workspace: Owner): Remote<TaskQueue> {
+  return stub(workspace, workspace.bindings.TASK_QUEUE, 'tasks')
 }
 
 /** The shard that keeps a flow run's logs; logs of no flow run share one. */

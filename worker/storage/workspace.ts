@@ -3,7 +3,14 @@ import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
 /** The bindings of wrangler.toml. */
 export type Bindings = Pick<
   Env,
-  'DB' | 'WORK_POOL' | 'EVENT_STREAM' | 'EVENT_HUB' | 'LOG_SHARD' | 'ASSETS'
+  | 'DB'
+  | 'WORK_POOL'
+  | 'EVENT_STREAM'
+  | 'EVENT_HUB'
+  | 'LOG_SHARD'
+  | 'CONCURRENCY_LIMITS'
+  | 'TASK_QUEUE'
+  | 'ASSETS'
 > & {
   /** Signs run tokens. A Worker secret in production. */
   HEADGATE_SECRET: string

@@ -1,0 +1,205 @@
+import { DurableObject } from 'cloudflare:workers'
+import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
+import {
+  ConcurrencyBook,
+  type Acquired,
+  type LimitFields,
+  type LimitView,
+  type Request,
+} from '#domain/concurrency-book.ts'
+import type { Lease, Limit } from '#domain/concurrency.ts'
+import { newId } from '#storage/new-id.ts'
+import type { Bindings } from '#storage/workspace.ts'
+import { migrate } from './migrate.ts'
+import { report } from './report.ts'
+
+const TABLES = [
+  'CREATE TABLE limits (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',
+  // In the order in which they were made, since ids are of their time.
+  'CREATE TABLE lease (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',
+]
+
+/** A lease found to have ended that long ago tells of an outage of the control plane, since the alarm stands at the first end. */
+const OUTAGE_MICROS = 20 * MICROS_PER_SECOND
+/** After an outage holders get the time of Prefect's usual lease. */
+const AFTER_OUTAGE_SECONDS = 300
+
+/** A limit with the task runs that hold it. */
+export interface LimitWithHolders extends LimitView {
+  task_run_ids: string[]
+}
+
+/**
+ * Owns the workspace's limits but for those of deployments, which their homes own. A slot that is held is a row, its lease; all
+ * rows are in memory too, so that an acquisition is one row written and none read.
+ */
+export class ConcurrencyLimits extends DurableObject<Bindings> {
+  readonly #book: ConcurrencyBook
+  #armedFor: Micros | null = null
+
+  constructor(ctx: DurableObjectState, env: Bindings) {
+    super(ctx, env)
+    migrate(ctx.storage.sql, ctx.storage, [TABLES])
+    this.#book = new ConcurrencyBook(this.#read<Limit>('limits'), this.#read<Lease>('lease'))
+    void ctx.blockConcurrencyWhile(async () => {
+      // An alarm that is set already may be the one that wakes the object: to set it again would cancel it.
+      const alarm = await ctx.storage.getAlarm()
+      this.#armedFor = alarm === null ? null : alarm * 1000
+      this.#arm()
+    })
+  }
+
+  /** The names that have limits: what code asks for under any other name costs it, and us, nothing. */
+  names(): string[] {
+    return this.#book.names()
+  }
+
+  /** Null: the name is taken. */
+  create(fields: LimitFields, now: Micros): LimitWithHolders | null {
+    return this.#write(now, () => this.#withHolders(this.#book.create(fields, newId(now), now)))
+  }
+
+  find(idOrName: string, now: Micros): LimitWithHolders | null {
+    return this.#write(now, () => this.#withHolders(this.#book.find(idOrName, now) ?? null))
+  }
+
+  /** By name. */
+  list(now: Micros): LimitWithHolders[] {
+    return this.#write(now, () =>
+      this.#book
+        .list(now)
+        .map((limit) => ({ ...limit, task_run_ids: this.#book.taskRunIds(limit.id) })),
+    )
+  }
+
+  /** Null: there is no such limit. */
+  update(
+    idOrName: string,
+    changes: Partial<LimitFields>,
+    now: Micros,
+  ): LimitWithHolders | null | 'taken' {
+    return this.#write(now, () => {
+      const updated = this.#book.update(idOrName, changes, now)
+      return updated === null ? 'taken' : this.#withHolders(updated ?? null)
+    })
+  }
+
+  /** Null: there is no such limit. */
+  remove(idOrName: string, now: Micros): LimitView | null {
+    return this.#write(now, () => this.#book.remove(idOrName) ?? null)
+  }
+
+  /** Frees all slots of a limit and gives one to each of these task runs. @returns whether there is such a limit */
+  reset(idOrName: string, taskRunIds: string[], now: Micros): boolean {
+    return this.#write(now, () => this.#book.reset(idOrName, taskRunIds, () => newId(now), now))
+  }
+
+  /** All or nothing over all names. With a lease, its id comes back. */
+  acquire(
+    request: Omit<Request, 'lease'> & { lease?: Omit<NonNullable<Request['lease']>, 'id'> },
+    now: Micros,
+  ): { lease_id: string; acquired: Acquired } {
+    const id = newId(now)
+    const { lease, ...rest } = request
+    return this.#write(now, () => ({
+      lease_id: id,
+      acquired: this.#book.acquire(
+        { ...rest, ...(lease === undefined ? {} : { lease: { ...lease, id } }) },
+        Math.random(),
+        now,
+      ),
+    }))
+  }
+
+  decrement(
+    names: string[],
+    slots: number,
+    occupancySeconds: number | null,
+    now: Micros,
+  ): LimitView[] {
+    return this.#write(now, () => this.#book.decrement(names, slots, occupancySeconds, now))
+  }
+
+  /** @returns whether the lease is there */
+  renew(id: string, seconds: number, now: Micros): boolean {
+    return this.#write(now, () => this.#book.renew(id, seconds, now))
+  }
+
+  /** Idempotent: a lease that is gone holds nothing. */
+  release(id: string, now: Micros): void {
+    this.#write(now, () => {
+      this.#book.release(id, now)
+    })
+  }
+
+  /** Frees what somebody holds of these limits, whatever its leases are. */
+  releaseHolder(names: string[], holderId: string, now: Micros): LimitView[] {
+    return this.#write(now, () => this.#book.releaseHolder(names, holderId, now))
+  }
+
+  /** Frees what has run out. Never throws. */
+  override alarm(): void {
+    this.#armedFor = null
+    try {
+      this.#write(Date.now() * 1000, () => {
+        // All that the alarm is for happens before each operation.
+      })
+    } catch (error) {
+      report('leases that have run out were not freed', error)
+      this.#arm()
+    }
+  }
+
+  /** Lets go of what has run out, carries out an operation and keeps what it changed: one transaction. */
+  #write<T>(now: Micros, operate: () => T): T {
+    const expiry = this.#book.nextExpiry()
+    if (expiry !== null && now - expiry > OUTAGE_MICROS) {
+      this.#book.extend(AFTER_OUTAGE_SECONDS, now)
+    }
+    this.#book.expire(now)
+    const result = operate()
+    const changes = this.#book.takeChanges()
+    for (const limit of changes.limits) {
+      this.#put('limits', limit)
+    }
+    for (const lease of changes.leases) {
+      this.#put('lease', lease)
+    }
+    for (const id of changes.removed_limits) {
+      this.ctx.storage.sql.exec('DELETE FROM limits WHERE id = ?', id)
+    }
+    for (const id of changes.removed_leases) {
+      this.ctx.storage.sql.exec('DELETE FROM lease WHERE id = ?', id)
+    }
+    this.#arm()
+    return result
+  }
+
+  #withHolders(limit: LimitView | null): LimitWithHolders | null {
+    return limit === null ? null : { ...limit, task_run_ids: this.#book.taskRunIds(limit.id) }
+  }
+
+  /** The one alarm stands at the first end of a lease, or before it: a renewal moves it only when it rings. */
+  #arm(): void {
+    const at = this.#book.nextExpiry()
+    if (at !== null && (this.#armedFor === null || at < this.#armedFor)) {
+      this.#armedFor = at
+      void this.ctx.storage.setAlarm(Math.ceil(at / 1000))
+    }
+  }
+
+  #read<T>(table: 'limits' | 'lease'): T[] {
+    return this.ctx.storage.sql
+      .exec<{ body: string }>(`SELECT body FROM ${table} ORDER BY id`)
+      .toArray()
+      .map(({ body }) => JSON.parse(body) as T)
+  }
+
+  #put(table: 'limits' | 'lease', row: { id: string }): void {
+    this.ctx.storage.sql.exec(
+      `INSERT OR REPLACE INTO ${table} (id, body) VALUES (?, ?)`,
+      row.id,
+      JSON.stringify(row),
+    )
+  }
+}
