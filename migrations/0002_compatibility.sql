@@ -17,6 +17,63 @@ CREATE TABLE `automation` (
 	PRIMARY KEY(`workspace_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `block_document` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`updated` text NOT NULL,
+	`block_type_id` text NOT NULL,
+	`block_type_name` text NOT NULL,
+	`block_schema_id` text NOT NULL,
+	`name` text NOT NULL,
+	`is_anonymous` integer NOT NULL,
+	`data` text NOT NULL,
+	`block_document_references` text NOT NULL,
+	PRIMARY KEY(`workspace_id`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `block_document_by_name` ON `block_document` (`workspace_id`,`block_type_id`,`name`);--> statement-breakpoint
+CREATE TABLE `block_schema` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`updated` text NOT NULL,
+	`block_type_id` text NOT NULL,
+	`checksum` text NOT NULL,
+	`version` text NOT NULL,
+	`capabilities` text NOT NULL,
+	`fields` text NOT NULL,
+	`block_schema_references` text NOT NULL,
+	`deleted` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `block_schema_by_checksum` ON `block_schema` (`workspace_id`,`checksum`,`version`);--> statement-breakpoint
+CREATE TABLE `block_type` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`updated` text NOT NULL,
+	`name` text NOT NULL,
+	`slug` text NOT NULL,
+	`logo_url` text,
+	`documentation_url` text,
+	`description` text,
+	`code_example` text,
+	`is_protected` integer NOT NULL,
+	`is_system` integer NOT NULL,
+	`deleted` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `block_type_by_slug` ON `block_type` (`workspace_id`,`slug`);--> statement-breakpoint
+CREATE TABLE `configuration` (
+	`workspace_id` text NOT NULL,
+	`key` text NOT NULL,
+	`value` text NOT NULL,
+	PRIMARY KEY(`workspace_id`, `key`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `variable` (
 	`workspace_id` text NOT NULL,
 	`id` text NOT NULL,
