@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { addCollectionRoutes } from './http/collections.ts'
 import { addAutomationRoutes } from './http/automations.ts'
+import { addConcurrencyStatusRoutes } from './http/concurrency-status.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
@@ -11,6 +12,7 @@ import { addFlowRunChangeRoutes } from './http/flow-run-changes.ts'
 import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
 import { addLogRoutes } from './http/logs.ts'
+import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
@@ -64,6 +66,8 @@ function addRoutes(api: Api): void {
   addScheduleRoutes(api)
   addWorkPoolRoutes(api)
   addWorkQueueRoutes(api)
+  addLoneWorkQueueRoutes(api)
+  addConcurrencyStatusRoutes(api)
   addWorkerRoutes(api)
   addFlowRunListRoutes(api)
   addFlowRunChangeRoutes(api)

@@ -64,3 +64,21 @@ export const workerFlowRun = z
   .object({ work_pool_id: z.string(), work_queue_id: z.string(), flow_run: flowRun })
   .meta({ id: 'WorkerFlowRunResponse' })
 export type WorkerFlowRun = z.infer<typeof workerFlowRun>
+
+/** What Prefect's retired agents asked for. */
+export const workQueueRunsQuery = scheduledFlowRunsQuery
+  .pick({ scheduled_before: true, limit: true })
+  .meta({ id: 'WorkQueueRunsQuery' })
+
+export const workQueueHealth = z
+  .object({
+    healthy: z.boolean(),
+    late_runs_count: z.int(),
+    last_polled: z.string().nullable(),
+    health_check_policy: z.object({
+      maximum_late_runs: z.int(),
+      maximum_seconds_since_last_polled: z.int(),
+    }),
+  })
+  .meta({ id: 'WorkQueueStatusDetail' })
+export type WorkQueueHealth = z.infer<typeof workQueueHealth>

@@ -1,7 +1,7 @@
 import { MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type { Deployment } from '#core/wire/deployment.ts'
 import type { WorkPool } from '#core/wire/work-pool.ts'
-import type { WorkQueue } from '#core/wire/work-queue.ts'
+import type { WorkQueue, WorkQueueHealth } from '#core/wire/work-queue.ts'
 import type { Worker } from '#core/wire/worker.ts'
 
 /** A worker that names no interval is taken to send a heartbeat every 30 s, as Prefect's does. */
@@ -34,6 +34,23 @@ export function workQueueStatus(
     return 'PAUSED'
   }
   return wasPolled(queue.last_polled, now) ? 'READY' : 'NOT_READY'
+}
+
+/** A queue is healthy when none of its runs is late and it was polled within the last minute. */
+export function workQueueHealthOf(
+  lateRuns: number,
+  lastPolled: string | null,
+  now: Micros,
+): WorkQueueHealth {
+  return {
+    healthy: lateRuns === 0 && wasPolled(lastPolled, now),
+    late_runs_count: lateRuns,
+    last_polled: lastPolled,
+    health_check_policy: {
+      maximum_late_runs: 0,
+      maximum_seconds_since_last_polled: POLLED_WITHIN_SECONDS,
+    },
+  }
 }
 
 /** A deployment is ready when it, or the queue that its runs go to, was polled within the last minute. */

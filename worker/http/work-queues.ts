@@ -14,6 +14,7 @@ import { getWorkPoolKey } from '../operations/change-work-pool.ts'
 import {
   createWorkQueue,
   deleteWorkQueue,
+  LONE_POOL,
   updateWorkQueue,
 } from '../operations/change-work-queue.ts'
 import { endpoint, idParam, nameParam, type Api } from './endpoint.ts'
@@ -140,14 +141,17 @@ function addRoutesById(api: Api): void {
       method: 'get',
       path: '/work_queues/name/{name}',
       tag,
-      summary: 'Read the work queue with that name; if several pools have one, the most urgent',
+      summary:
+        'Read the work queue with that name: of `default-agent-pool`, else the most urgent of all pools',
       params: nameParam,
       answers: { 200: workQueue },
       errors: [404],
     },
     async ({ workspace, params, now }) => {
+      const lone = await findWorkQueueByName(workspace, LONE_POOL, params.name, now)
       const filter = { work_queues: { name: { any_: [params.name] } } }
-      const [found] = await listWorkQueues(workspace, filter, { limit: 1, offset: 0 }, now)
+      const found =
+        lone?.queue ?? (await listWorkQueues(workspace, filter, { limit: 1, offset: 0 }, now)).at(0)
       if (found === undefined) {
         throw new DomainError('not_found', 'work queue not found')
       }

@@ -4,10 +4,11 @@ import { DomainError } from '#domain/errors.ts'
 import { firstFreePriority, rerank } from '#domain/queue-priorities.ts'
 import type { Statement } from '#storage/commit.ts'
 import { newId } from '#storage/new-id.ts'
+import { findWorkPoolKey } from '#storage/work-pools.ts'
 import type { VersionedPool } from '#storage/work-queues.ts'
 import * as queues from '#storage/work-queues.ts'
 import type { Workspace } from '#storage/workspace.ts'
-import { commitToPool, getWorkPoolKey, tellDetached } from './change-work-pool.ts'
+import { commitToPool, createWorkPool, getWorkPoolKey, tellDetached } from './change-work-pool.ts'
 import { commitDecision } from './commit-decision.ts'
 
 /** A queue that does not exist yet, with the statements that make it and raise its pool's version. */
@@ -35,6 +36,32 @@ export async function createWorkQueue(
     )
   }
   return created.queue
+}
+
+/** The pool of queues that name none, as in Prefect. */
+export const LONE_POOL = 'default-agent-pool'
+
+/** Makes a queue that names no pool, and the pool of such queues with the first of them. */
+export async function createLoneWorkQueue(
+  workspace: Workspace,
+  body: WorkQueueCreate,
+  now: Micros,
+): Promise<WorkQueue> {
+  if ((await findWorkPoolKey(workspace, LONE_POOL)) === undefined) {
+    try {
+      await createWorkPool(workspace, { name: LONE_POOL, type: 'prefect-agent' }, now)
+    } catch (error) {
+      // Somebody else has just made it.
+      if ((await findWorkPoolKey(workspace, LONE_POOL)) === undefined) {
+        throw error
+      }
+    }
+    const made = await queues.findWorkQueueByName(workspace, LONE_POOL, body.name, now)
+    if (made !== undefined) {
+      return made.queue
+    }
+  }
+  return await createWorkQueue(workspace, LONE_POOL, body, now)
 }
 
 /** The id of the pool's queue with that name, which is made when there is none. */
