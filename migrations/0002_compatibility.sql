@@ -1,3 +1,31 @@
+CREATE TABLE `artifact` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`updated` text NOT NULL,
+	`key` text,
+	`type` text,
+	`description` text,
+	`data` text,
+	`metadata_` text,
+	`flow_run_id` text,
+	`task_run_id` text,
+	PRIMARY KEY(`workspace_id`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX `artifact_by_key` ON `artifact` (`workspace_id`,`key`) WHERE key IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `artifact_by_flow_run` ON `artifact` (`workspace_id`,`flow_run_id`) WHERE flow_run_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `artifact_by_task_run` ON `artifact` (`workspace_id`,`task_run_id`) WHERE task_run_id IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `artifact_collection` (
+	`workspace_id` text NOT NULL,
+	`key` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`updated` text NOT NULL,
+	`latest_id` text NOT NULL,
+	PRIMARY KEY(`workspace_id`, `key`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `automation` (
 	`workspace_id` text NOT NULL,
 	`id` text NOT NULL,
