@@ -142,6 +142,48 @@ export const variableFilter = z
   })
   .meta({ id: 'VariableFilter' })
 
+const artifactFields = {
+  key: z.strictObject({ any_: list(text), like_: text.nullish(), exists_: flag }).nullish(),
+  flow_run_id: z.strictObject({ any_: list(uuid) }).nullish(),
+  task_run_id: z.strictObject({ any_: list(uuid) }).nullish(),
+  type: z.strictObject({ any_: list(text), not_any_: list(text) }).nullish(),
+}
+const artifactId = z.strictObject({ any_: list(uuid) }).nullish()
+export const artifactFilter = z
+  .strictObject({ operator, id: artifactId, ...artifactFields })
+  .meta({ id: 'ArtifactFilter' })
+const artifactCollectionFilter = z
+  .strictObject({ operator, latest_id: artifactId, ...artifactFields })
+  .meta({ id: 'ArtifactCollectionFilter' })
+
+export const blockTypeFilter = z
+  .strictObject({
+    name: z.strictObject({ like_: text.nullish() }).nullish(),
+    slug: z.strictObject({ any_: list(text) }).nullish(),
+  })
+  .meta({ id: 'BlockTypeFilter' })
+
+export const blockSchemaFilter = z
+  .strictObject({
+    operator,
+    block_type_id: z.strictObject({ any_: list(uuid) }).nullish(),
+    block_capabilities: z.strictObject({ all_: list(text) }).nullish(),
+    id: z.strictObject({ any_: list(uuid) }).nullish(),
+    version: z.strictObject({ any_: list(text) }).nullish(),
+  })
+  .meta({ id: 'BlockSchemaFilter' })
+
+export const blockDocumentFilter = z
+  .strictObject({
+    operator,
+    id: z.strictObject({ any_: list(uuid) }).nullish(),
+    /** Absent, anonymous ones are left out; null, they are not. */
+    is_anonymous: z.strictObject({ eq_: flag }).nullish(),
+    block_type_id: z.strictObject({ any_: list(uuid) }).nullish(),
+    name: z.strictObject({ any_: list(text), like_: text.nullish() }).nullish(),
+  })
+  .meta({ id: 'BlockDocumentFilter' })
+
 export type FlowFilter = z.infer<typeof flowFilter>
 export type FlowRunFilter = z.infer<typeof flowRunFilter>
 export type TaskRunFilter = z.infer<typeof taskRunFilter>
@@ -150,6 +192,10 @@ export type WorkPoolFilter = z.infer<typeof workPoolFilter>
 export type WorkQueueFilter = z.infer<typeof workQueueFilter>
 export type WorkerFilter = z.infer<typeof workerFilter>
 export type LogFilter = z.infer<typeof logFilter>
+export type BlockTypeFilter = z.infer<typeof blockTypeFilter>
+export type BlockSchemaFilter = z.infer<typeof blockSchemaFilter>
+export type BlockDocumentFilter = z.infer<typeof blockDocumentFilter>
+export type ArtifactFilter = z.infer<typeof artifactFilter>
 export type VariableFilter = z.infer<typeof variableFilter>
 
 /** The largest and the default page, as in Prefect; its CLI takes the first page's size as the page size. */
@@ -263,6 +309,37 @@ export type WorkPoolsQuery = z.infer<typeof workPoolsQuery>
 export type WorkQueuesQuery = z.infer<typeof workQueuesQuery>
 export type WorkersQuery = z.infer<typeof workersQuery>
 
+export const blockTypesQuery = z
+  .strictObject({
+    block_types: blockTypeFilter.nullish(),
+    block_schemas: blockSchemaFilter.nullish(),
+    ...page,
+  })
+  .meta({ id: 'BlockTypesQuery' })
+export const blockSchemasQuery = z
+  .strictObject({ block_schemas: blockSchemaFilter.nullish(), ...page })
+  .meta({ id: 'BlockSchemasQuery' })
+const blockDocumentFilters = {
+  block_documents: blockDocumentFilter.nullish(),
+  block_types: blockTypeFilter.nullish(),
+  block_schemas: blockSchemaFilter.nullish(),
+}
+export const blockDocumentsCount = z
+  .strictObject(blockDocumentFilters)
+  .meta({ id: 'BlockDocumentsCount' })
+export const blockDocumentsQuery = z
+  .strictObject({
+    ...blockDocumentFilters,
+    include_secrets: z.boolean().optional(),
+    sort: z.enum(['NAME_ASC', 'NAME_DESC', 'BLOCK_TYPE_AND_NAME_ASC']).nullish(),
+    ...page,
+  })
+  .meta({ id: 'BlockDocumentsQuery' })
+export type BlockTypesQuery = z.infer<typeof blockTypesQuery>
+export type BlockSchemasQuery = z.infer<typeof blockSchemasQuery>
+export type BlockDocumentsCount = z.infer<typeof blockDocumentsCount>
+export type BlockDocumentsQuery = z.infer<typeof blockDocumentsQuery>
+
 export const logsQuery = z
   .strictObject({ logs: logFilter.nullish(), sort: logSort.nullish(), ...page })
   .meta({ id: 'LogsQuery' })
@@ -276,6 +353,33 @@ export const variablesQuery = z
   .meta({ id: 'VariablesQuery' })
 export type VariablesCount = z.infer<typeof variablesCount>
 export type VariablesQuery = z.infer<typeof variablesQuery>
+
+const ownersOfArtifact = {
+  flow_runs: flowRunFilter.nullish(),
+  task_runs: taskRunFilter.nullish(),
+  flows: flowFilter.nullish(),
+  deployments: deploymentFilter.nullish(),
+}
+const artifactSort = z.enum(['ID_DESC', 'KEY_ASC', 'KEY_DESC', 'CREATED_DESC', 'UPDATED_DESC'])
+export type ArtifactSort = z.infer<typeof artifactSort>
+
+const artifactFilters = { artifacts: artifactFilter.nullish(), ...ownersOfArtifact }
+export const artifactsCount = z.strictObject(artifactFilters).meta({ id: 'ArtifactsCount' })
+export const artifactsQuery = z
+  .strictObject({ ...artifactFilters, sort: artifactSort.nullish(), ...page })
+  .meta({ id: 'ArtifactsQuery' })
+export type ArtifactsCount = z.infer<typeof artifactsCount>
+export type ArtifactsQuery = z.infer<typeof artifactsQuery>
+
+const collectionFilters = { artifacts: artifactCollectionFilter.nullish(), ...ownersOfArtifact }
+export const artifactCollectionsCount = z
+  .strictObject(collectionFilters)
+  .meta({ id: 'ArtifactCollectionsCount' })
+export const artifactCollectionsQuery = z
+  .strictObject({ ...collectionFilters, sort: artifactSort.nullish(), ...page })
+  .meta({ id: 'ArtifactCollectionsQuery' })
+export type ArtifactCollectionsCount = z.infer<typeof artifactCollectionsCount>
+export type ArtifactCollectionsQuery = z.infer<typeof artifactCollectionsQuery>
 
 /** Prefect names the queues' filter differently here, and here only. */
 export const flowRunHistoryQuery = z
@@ -309,6 +413,10 @@ export const historyInterval = z
 export type HistoryInterval = z.infer<typeof historyInterval>
 
 /** A numbered page of any list. */
+/** Of limits, global ones and those of tags: no filter, sorted by name. */
+export const concurrencyLimitsQuery = z.object(page).meta({ id: 'ConcurrencyLimitsQuery' })
+export type ConcurrencyLimitsQuery = z.infer<typeof concurrencyLimitsQuery>
+
 export const paged = <T extends z.ZodType>(item: T) =>
   z.object({
     results: z.array(item),
