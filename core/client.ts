@@ -6,6 +6,12 @@ import type {
   AutomationUpdateInput,
 } from './wire/automation.ts'
 import type {
+  Artifact,
+  ArtifactCollection,
+  ArtifactCreate,
+  ArtifactUpdate,
+} from './wire/artifact.ts'
+import type {
   Deployment,
   DeploymentCreate,
   DeploymentFlowRunCreate,
@@ -23,6 +29,7 @@ import type {
   RenewResult,
 } from './wire/execution.ts'
 import type { Flow, FlowCreate, FlowUpdate } from './wire/flow.ts'
+import type { FlowRunInput, FlowRunInputCreate, FlowRunInputsQuery } from './wire/flow-run-input.ts'
 import type { FlowRun, FlowRunCreate, FlowRunUpdate } from './wire/flow-run.ts'
 import type { Json, JsonObject } from './wire/common.ts'
 import type { Log, LogCreate } from './wire/log.ts'
@@ -218,6 +225,12 @@ export class Client {
     })
   updateFlowRunLabels = (id: string, labels: Record<string, string | number | boolean>) =>
     this.#call<void>('PATCH', `/flow_runs/${id}/labels`, { body: labels })
+  createFlowRunInput = (id: string, body: FlowRunInputCreate) =>
+    this.#call<null>('POST', `/flow_runs/${id}/input`, { body })
+  filterFlowRunInputs = (id: string, body: FlowRunInputsQuery) =>
+    this.#call<FlowRunInput[]>('POST', `/flow_runs/${id}/input/filter`, { body })
+  deleteFlowRunInput = (id: string, key: string) =>
+    this.#call<void>('DELETE', `/flow_runs/${id}/input/${encode(key)}`)
   readFlowRunStates = (flowRunId: string) =>
     this.#call<State[]>('GET', '/flow_run_states/', { query: { flow_run_id: flowRunId } })
   readFlowRunState = (id: string) => this.#call<State>('GET', `/flow_run_states/${id}`)
@@ -340,6 +353,23 @@ export class Client {
     this.#call<Automation[]>('GET', `/automations/related-to/${encode(resourceId)}`)
   deleteAutomationsOwnedBy = (resourceId: string) =>
     this.#call<null>('DELETE', `/automations/owned-by/${encode(resourceId)}`)
+
+  // Artifacts
+  createArtifact = (body: ArtifactCreate) => this.#call<Artifact>('POST', '/artifacts/', { body })
+  readArtifact = (id: string) => this.#call<Artifact>('GET', `/artifacts/${id}`)
+  updateArtifact = (id: string, body: ArtifactUpdate) =>
+    this.#call<void>('PATCH', `/artifacts/${id}`, { body })
+  deleteArtifact = (id: string) => this.#call<void>('DELETE', `/artifacts/${id}`)
+  readLatestArtifact = (key: string) =>
+    this.#call<Artifact>('GET', `/artifacts/${encode(key)}/latest`)
+  filterArtifacts = (body: query.ArtifactsQuery = {}) =>
+    this.#call<Artifact[]>('POST', '/artifacts/filter', { body })
+  countArtifacts = (body: query.ArtifactsCount = {}) =>
+    this.#call<number>('POST', '/artifacts/count', { body })
+  filterLatestArtifacts = (body: query.ArtifactCollectionsQuery = {}) =>
+    this.#call<ArtifactCollection[]>('POST', '/artifacts/latest/filter', { body })
+  countLatestArtifacts = (body: query.ArtifactCollectionsCount = {}) =>
+    this.#call<number>('POST', '/artifacts/latest/count', { body })
 
   // Logs and events
   createLogs = (body: LogCreate[], signal?: AbortSignal) =>

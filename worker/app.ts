@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { addCollectionRoutes } from './http/collections.ts'
 import { addAutomationRoutes } from './http/automations.ts'
 import { addConcurrencyStatusRoutes } from './http/concurrency-status.ts'
+import { addArtifactRoutes } from './http/artifacts.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
@@ -9,6 +10,7 @@ import { addEventRoutes } from './http/events.ts'
 import { addExecutionRoutes } from './http/executions.ts'
 import { addFeedRoutes } from './http/feed.ts'
 import { addFlowRunChangeRoutes } from './http/flow-run-changes.ts'
+import { addFlowRunInputRoutes } from './http/flow-run-inputs.ts'
 import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
 import { addLogRoutes } from './http/logs.ts'
@@ -71,6 +73,7 @@ function addRoutes(api: Api): void {
   addWorkerRoutes(api)
   addFlowRunListRoutes(api)
   addFlowRunChangeRoutes(api)
+  addFlowRunInputRoutes(api)
   addExecutionRoutes(api)
   addTaskRunRoutes(api)
   addEventRoutes(api)
@@ -78,6 +81,7 @@ function addRoutes(api: Api): void {
   addLogRoutes(api)
   addFeedRoutes(api)
   addVariableRoutes(api)
+  addArtifactRoutes(api)
 }
 
 /** One line for the operator: what the client is not told. */

@@ -187,6 +187,23 @@ export const workQueueRows: Rows<wire.WorkQueueFilter> = (workspaceId, filter) =
     ]),
   ])
 
+export const artifactRows: Rows<wire.ArtifactFilter> = (workspaceId, filter) =>
+  every([
+    inWorkspace('artifact', workspaceId),
+    combined(filter, (given) => [
+      values('artifact.id', given.id),
+      names('artifact.key', given.key),
+      maybe(given.key?.exists_, (wanted) => isNull('artifact.key', !wanted)),
+      maybe(given.flow_run_id?.any_, (wanted) =>
+        indexed('artifact', workspaceId, 'flow_run_id', wanted),
+      ),
+      maybe(given.task_run_id?.any_, (wanted) =>
+        indexed('artifact', workspaceId, 'task_run_id', wanted),
+      ),
+      values('artifact.type', given.type),
+    ]),
+  ])
+
 function inWorkspace(table: string, workspaceId: string): Condition {
   return condition(`${table}.workspace_id = ?`, workspaceId)
 }
@@ -200,7 +217,7 @@ function alive(table: 'flow_run' | 'task_run', workspaceId: string): Condition {
  * workspace: it takes the primary key, of which it knows the first column, to be as selective.
  */
 function indexed(
-  table: 'flow_run' | 'task_run',
+  table: 'flow_run' | 'task_run' | 'artifact',
   workspaceId: string,
   column: string,
   wanted: readonly string[],

@@ -11,6 +11,7 @@ import {
   type Given,
 } from './filter-fields.ts'
 import {
+  artifactRows,
   deploymentRows,
   flowRows,
   flowRunRows,
@@ -96,6 +97,32 @@ export function workQueueCondition(
   return every([
     workQueueRows(workspaceId, filters.work_queues),
     poolOf('work_queue', workspaceId, filters.work_pools),
+  ])
+}
+
+export interface ArtifactFilters extends Pick<
+  Filters,
+  'flows' | 'flow_runs' | 'task_runs' | 'deployments'
+> {
+  artifacts?: Given<wire.ArtifactFilter>
+}
+
+export function artifactCondition(workspaceId: string, filters: ArtifactFilters): Condition {
+  const { artifacts, flows, flow_runs, task_runs, deployments } = filters
+  return every([
+    artifactRows(workspaceId, artifacts),
+    related(
+      'flow_run',
+      'flow_run.id = artifact.flow_run_id',
+      [flows, flow_runs, deployments],
+      () => [
+        flowRunRows(workspaceId, flow_runs),
+        ownersOfFlowRun(workspaceId, { flows, deployments }),
+      ],
+    ),
+    related('task_run', 'task_run.id = artifact.task_run_id', [task_runs], () => [
+      taskRunRows(workspaceId, task_runs),
+    ]),
   ])
 }
 

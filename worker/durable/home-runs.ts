@@ -1,5 +1,6 @@
 import { runTail } from '#core/flow-run-id.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { JsonObject } from '#core/wire/common.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import { admitOne } from '#domain/admission.ts'
@@ -17,6 +18,7 @@ import {
   type FlowRunRecord,
 } from '#domain/flow-run.ts'
 import { judge, orchestrationResult } from '#domain/transition.ts'
+import { keepResponse, refusedInput } from './home-inputs.ts'
 import type { Home, NewFlowRun, Proposer } from './home.ts'
 
 /**
@@ -90,8 +92,15 @@ export async function proposeState(
   return result
 }
 
-/** Lets a paused run go on: in its process when that waits, else by a worker. Null: no such run. */
-export async function resumeFlowRun(home: Home, id: string): Promise<OrchestrationResult | null> {
+/**
+ * Lets a paused run go on: in its process when that waits, else by a worker. One that waits for input gets it with the new
+ * state, or stays paused when it does not fit. Null: no such run.
+ */
+export async function resumeFlowRun(
+  home: Home,
+  id: string,
+  input: JsonObject,
+): Promise<OrchestrationResult | null> {
   const run = await home.load(id)
   if (run === undefined) {
     return null
@@ -101,10 +110,17 @@ export async function resumeFlowRun(home: Home, id: string): Promise<Orchestrati
     const reason = 'Cannot resume a flow run that is not paused.'
     return orchestrationResult({ kind: 'abort', reason }, null)
   }
+  const refusal = refusedInput(home, id, paused, input)
+  if (refusal !== null) {
+    return refusal
+  }
   const state: StateCreate = paused.state_details.pause_reschedule
     ? { type: 'SCHEDULED', name: 'Resuming' }
     : { type: 'RUNNING' }
   const result = propose(home, run, { state }, { kind: 'key' })
+  if (result.status === 'ACCEPT') {
+    keepResponse(home, id, paused, input)
+  }
   home.afterChange()
   await home.flusher.flushed()
   return result
@@ -230,6 +246,7 @@ function propose(
 /** Leaves a tombstone. */
 export function remove(home: Home, run: HomeRun): void {
   const record = { ...run.record, deleted: true, seq: run.record.seq + 1 }
+  home.inputs.removeAll(record.id)
   home.save(settled({ ...run, record }, home.now()))
 }
 

@@ -20,6 +20,7 @@ import { ContextStore } from './context-store.ts'
 import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
+import { InputStore } from './input-store.ts'
 import { report } from './report.ts'
 import { holdsDate } from './schedules.ts'
 import { WorkPoolStore } from './work-pool-store.ts'
@@ -49,6 +50,7 @@ export class Home {
   readonly state: DurableObjectState
   readonly bindings: Bindings
   readonly store: WorkPoolStore
+  readonly inputs: InputStore
   readonly flusher: Flusher
   readonly doorbell: Doorbell
   /** When the heartbeat of an agent, or a poll of a queue, was last noted in the store. */
@@ -63,6 +65,7 @@ export class Home {
     this.state = state
     this.bindings = bindings
     this.store = new WorkPoolStore(state.storage)
+    this.inputs = new InputStore(state.storage.sql)
     this.#context = new ContextStore(state.storage.sql)
     this.#lastPosition = this.store.lastPosition()
     this.doorbell = new Doorbell(state, this.now())

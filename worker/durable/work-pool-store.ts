@@ -6,6 +6,7 @@ import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import { CONTEXT_TABLE } from './context-store.ts'
 import type { HomeMessage, KeptMessage } from './home-outbox.ts'
+import { INPUT_TABLE } from './input-store.ts'
 import { migrate } from './migrate.ts'
 
 interface RunRow extends Record<string, SqlStorageValue> {
@@ -55,6 +56,7 @@ const MIGRATIONS = [
       PRIMARY KEY (run_id, kind)
     ) WITHOUT ROWID`,
   ],
+  [INPUT_TABLE],
 ] as const
 
 export type ConfigKind = 'work_pool' | 'deployment'

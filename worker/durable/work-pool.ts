@@ -9,6 +9,12 @@ import type {
   Renew,
   RenewResult,
 } from '#core/wire/execution.ts'
+import type { JsonObject } from '#core/wire/common.ts'
+import type {
+  FlowRunInput,
+  FlowRunInputCreate,
+  FlowRunInputsQuery,
+} from '#core/wire/flow-run-input.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
@@ -19,6 +25,7 @@ import type { Bindings } from '#storage/workspace.ts'
 import { onAlarm } from './home-alarm.ts'
 import * as config from './home-config.ts'
 import * as executions from './home-executions.ts'
+import * as inputs from './home-inputs.ts'
 import { scheduledFlowRuns } from './home-polls.ts'
 import * as runs from './home-runs.ts'
 import { Home, type HomeContext, type NewFlowRun, type Proposer } from './home.ts'
@@ -70,8 +77,32 @@ export class WorkPool extends DurableObject<Bindings> {
     return await runs.proposeState(this.#of(context), id, request, proposer, wait)
   }
 
-  async resumeFlowRun(context: HomeContext, id: string): Promise<OrchestrationResult | null> {
-    return await runs.resumeFlowRun(this.#of(context), id)
+  async resumeFlowRun(
+    context: HomeContext,
+    id: string,
+    input: JsonObject,
+  ): Promise<OrchestrationResult | null> {
+    return await runs.resumeFlowRun(this.#of(context), id, input)
+  }
+
+  async createInput(
+    context: HomeContext,
+    id: string,
+    input: FlowRunInputCreate,
+  ): Promise<boolean | null> {
+    return await inputs.createInput(this.#of(context), id, input)
+  }
+
+  findInput(context: HomeContext, id: string, key: string): string | null {
+    return this.#of(context).inputs.find(id, key)
+  }
+
+  listInputs(context: HomeContext, id: string, query: FlowRunInputsQuery): FlowRunInput[] {
+    return this.#of(context).inputs.list(id, query)
+  }
+
+  removeInput(context: HomeContext, id: string, key: string): boolean {
+    return this.#of(context).inputs.remove(id, key)
   }
 
   async endFlowRun(context: HomeContext, id: string, state: StateCreate): Promise<void> {

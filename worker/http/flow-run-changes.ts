@@ -161,9 +161,10 @@ function addStateRoutes(api: Api): void {
       answers: { 200: orchestrationResult, 201: orchestrationResult },
       errors: [404],
     },
-    async ({ workspace, params, now }) => {
+    async ({ workspace, params, body, now }) => {
       const home = await flowRunHome(workspace, params.id)
-      const result = await home.stub.resumeFlowRun(home.context, params.id)
+      const input = body.run_input ?? {}
+      const result = await home.stub.resumeFlowRun(home.context, params.id, input)
       if (result === null) {
         throw flowRunNotFound()
       }

@@ -10,12 +10,17 @@ const WRITES: ReadonlySet<string> = new Set([
   'post /flow_runs/{id}/set_state',
   'post /flow_runs/{id}/resume',
   'patch /flow_runs/{id}/labels',
+  // Of any run of the workspace: send_input() goes to others.
+  'post /flow_runs/{id}/input',
+  'delete /flow_runs/{id}/input/{key}',
   'post /deployments/{id}/create_flow_run',
   'post /task_runs/',
   'patch /task_runs/{id}',
   'post /task_runs/{id}/set_state',
   'post /logs/',
   'post /events',
+  'post /artifacts/',
+  'patch /artifacts/{id}',
   // Variable.set() and Variable.unset() in a flow.
   'post /variables/',
   'patch /variables/{id}',
