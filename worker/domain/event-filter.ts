@@ -6,16 +6,11 @@ import type {
 } from '#core/wire/event-filter.ts'
 import type { ReceivedEvent, ResourceLabels } from '#core/wire/event.ts'
 import { matchesLabels } from './event-labels.ts'
+import type { Span } from './event-query.ts'
 import { parseTextQuery } from './log-query.ts'
 
 /** As in Prefect: how far back is looked when nothing else is said. */
 const DEFAULT_DAYS = 180
-
-/** The span of time that a filter asks for, both ends included. */
-export interface Span {
-  since: string
-  until: string
-}
 
 export function occurredSpan(filter: EventFilter, now: Micros): Span {
   const today = Math.floor(now / MICROS_PER_DAY) * MICROS_PER_DAY
@@ -47,6 +42,23 @@ function conditionsOf(filter: EventFilter): Condition[] {
     ...idConditions(filter.id?.id),
     ...textConditions(filter.text?.query),
   ]
+}
+
+/**
+ * Texts of which an event's JSON must hold one of each list, so that events can be left out without being parsed. Only what is
+ * cheap to say: names and ids.
+ */
+export function neededTexts(filter: EventFilter): string[][] {
+  const lists = [
+    filter.event?.prefix,
+    filter.event?.name,
+    filter.resource?.id,
+    filter.resource?.id_prefix,
+    filter.id?.id,
+    ...toList(filter.related).map(({ id }) => id),
+    ...toList(filter.any_resource).flatMap(({ id, id_prefix }) => [id, id_prefix]),
+  ]
+  return lists.flatMap(given).map((list) => list.map((text) => JSON.stringify(text).slice(1, -1)))
 }
 
 type Names = NonNullable<EventFilter['event']>

@@ -4,6 +4,10 @@ import type { FlowRunRow } from '#core/wire/flow-run.ts'
 import type { TaskRun } from '#core/wire/task-run.ts'
 import { FeedLog, isTopic, toFrames, type Change, type VersionedChange } from '#domain/feed-log.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import type { ObjectContext } from '../operations/object-context.ts'
+import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import type { NumberedEvent } from './event-log.ts'
+import { EVENTS, HUB_EVENT_TABLES, HubEvents } from './hub-events.ts'
 import { migrate } from './migrate.ts'
 
 const TABLES = [
@@ -20,8 +24,16 @@ interface Subscription {
   topics: string[]
 }
 
-/** Gives every change of the workspace a version and pushes it to the feed's sockets, which it holds while it sleeps. */
+/** The feed's sockets, among those that the hub holds. */
+const FEED = 'feed'
+
+/**
+ * Gives every change of the workspace a version and pushes it to the feed's sockets; takes the events of all streams and sends
+ * them to those who want them. It holds their sockets while it sleeps.
+ */
 export class EventHub extends DurableObject<Bindings> {
+  readonly #context: ContextStore
+  readonly #events: HubEvents
   readonly #log: FeedLog
   #reserved = 0
   #unsent: VersionedChange[] = []
@@ -30,7 +42,9 @@ export class EventHub extends DurableObject<Bindings> {
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [TABLES])
+    migrate(ctx.storage.sql, ctx.storage, [TABLES, [CONTEXT_TABLE, ...HUB_EVENT_TABLES]])
+    this.#context = new ContextStore(ctx.storage.sql)
+    this.#events = new HubEvents(ctx)
     this.#log = new FeedLog(this.#reserveVersions())
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   }
@@ -58,17 +72,35 @@ export class EventHub extends DurableObject<Bindings> {
     this.#publish([{ kind: 'logs', id: flowRunId }])
   }
 
-  /** Takes the Worker's end of a subscriber's socket; the Worker has checked the key. */
+  /**
+   * Takes events of one stream, in the order of their numbers; each is judged once, however often it is sent.
+   * @returns up to which number the stream's events are taken
+   */
+  publishEvents(context: ObjectContext, stream: number, events: NumberedEvent[]): number {
+    this.#context.keep(context)
+    const { taken, fresh } = this.#events.take(stream, events, () => undefined)
+    this.#events.send(fresh)
+    return taken
+  }
+
+  /**
+   * Takes the Worker's end of a subscriber's socket, of the feed or of `/events`; the Worker has checked the key. Its first
+   * message says what it wants.
+   */
   override fetch(request: Request): Response {
     if (request.headers.get('Upgrade') !== 'websocket') {
       return new Response('expected a WebSocket', { status: 426 })
     }
     const { 0: client, 1: server } = new WebSocketPair()
-    this.ctx.acceptWebSocket(server)
+    this.ctx.acceptWebSocket(server, [new URL(request.url).pathname === '/events' ? EVENTS : FEED])
     return new Response(null, { status: 101, webSocket: client })
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    if (this.ctx.getTags(socket).includes(EVENTS)) {
+      this.#events.subscribe(socket, typeof message === 'string' ? message : '{}')
+      return
+    }
     const subscribe = feedSubscribe.safeParse(parseJson(message))
     if (!subscribe.success) {
       socket.close(1008, 'Expected a subscribe message')
@@ -92,6 +124,9 @@ export class EventHub extends DurableObject<Bindings> {
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    if (this.ctx.getTags(socket).includes(EVENTS)) {
+      this.#events.closed(socket)
+    }
     // 1005 and 1006 only report that there was no close frame; they can't be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code, reason)
   }
@@ -108,7 +143,7 @@ export class EventHub extends DurableObject<Bindings> {
       this.#reserveVersions()
     }
     const added = this.#log.add(changes, now)
-    if (this.ctx.getWebSockets().length === 0) {
+    if (this.ctx.getWebSockets(FEED).length === 0) {
       return
     }
     this.#unsent.push(...added)
@@ -127,7 +162,7 @@ export class EventHub extends DurableObject<Bindings> {
     }
     this.#unsent = []
     this.#lastSent = Date.now()
-    for (const socket of this.ctx.getWebSockets()) {
+    for (const socket of this.ctx.getWebSockets(FEED)) {
       const subscription = socket.deserializeAttachment() as Subscription | null
       if (subscription !== null) {
         send(socket, toFrames(changes, subscription.topics))

@@ -1,9 +1,8 @@
-import type { Event } from '#core/wire/event.ts'
 import { isTerminalType } from '#domain/flow-run.ts'
 import type { TaskRunRecord } from '#domain/task-run.ts'
 import type { TaskRunKey } from '#storage/task-runs.ts'
 
-/** The stream's tables. Written and read here only. */
+/** The stream's first tables; `event-log` has rebuilt those of events. */
 export const EVENT_TABLES: readonly string[] = [
   // Task runs that are in progress, or were a while ago; all others lie in the store alone.
   `CREATE TABLE task_run (
@@ -36,8 +35,6 @@ export const EVENT_TABLES: readonly string[] = [
   'CREATE TABLE marker (one INTEGER PRIMARY KEY CHECK (one = 1), dirty INTEGER NOT NULL)',
 ]
 
-/** A chunk grows to this size before the next one begins. */
-const CHUNK_CHARS = 65_536
 /**
  * A task run that has ended stays this long: as long as a client might still send one of its events again, so that those are
  * known as such without a look into the store.
@@ -46,15 +43,10 @@ const ENDED_STAYS_MS = 15 * 60_000
 /** One that has not ended stays longer; its process may be silent for hours, or may have been killed. */
 const OPEN_STAYS_MS = 24 * 3_600_000
 const SWEEP_PAUSE_MS = 60_000
-/** As in Prefect. */
-const EVENTS_STAY_MS = 7 * 24 * 3_600_000
+/** As long as events may be sent again. */
+const DELETED_STAYS_MS = 7 * 24 * 3_600_000
 
-interface Chunk {
-  position: number
-  chars: number
-}
-
-export class EventStore {
+export class TaskRunStore {
   readonly #sql: SqlStorage
 
   constructor(sql: SqlStorage) {
@@ -127,48 +119,6 @@ export class EventStore {
     )
   }
 
-  /** Notes that the event has arrived; false when it had before. */
-  noteEvent(id: string): boolean {
-    const chunk = this.#newestChunk()?.position ?? 0
-    return (
-      this.#sql.exec('INSERT OR IGNORE INTO event_id (id, chunk) VALUES (?, ?)', id, chunk)
-        .rowsWritten > 0
-    )
-  }
-
-  appendEvents(events: readonly Event[], nowMs: number): void {
-    let chunk = this.#newestChunk()
-    let texts: string[] = []
-    let room = chunk === undefined ? 0 : CHUNK_CHARS - chunk.chars
-    for (const event of events) {
-      const text = JSON.stringify(event)
-      if (text.length > room) {
-        this.#extendChunk(chunk, texts, nowMs)
-        chunk = { position: (chunk?.position ?? 0) + 1, chars: 0 }
-        texts = []
-        room = CHUNK_CHARS
-      }
-      texts.push(text)
-      room -= text.length + 1
-    }
-    this.#extendChunk(chunk, texts, nowMs)
-  }
-
-  #extendChunk(chunk: Chunk | undefined, texts: string[], nowMs: number): void {
-    if (chunk === undefined || texts.length === 0) {
-      return
-    }
-    this.#sql.exec(
-      `INSERT INTO event_chunk (position, received, count, body) VALUES (?, ?, ?, ?)
-       ON CONFLICT (position) DO UPDATE SET received = excluded.received,
-         count = count + excluded.count, body = body || char(10) || excluded.body`,
-      chunk.position,
-      nowMs,
-      texts.length,
-      texts.join('\n'),
-    )
-  }
-
   noteDeletedFlowRun(id: string, nowMs: number): void {
     this.#sql.exec(
       'INSERT OR REPLACE INTO deleted_flow_run (id, time, told) VALUES (?, ?, 0)',
@@ -207,7 +157,7 @@ export class EventStore {
     this.#sql.exec('INSERT OR REPLACE INTO marker (one, dirty) VALUES (1, ?)', dirty ? 1 : 0)
   }
 
-  /** Lets go of task runs that the store has, and of old events. `held`: what the store does not have yet. */
+  /** Lets go of task runs that the store has. `held`: what the store does not have yet. */
   sweep(held: ReadonlySet<string>, nowMs: number): void {
     const old = this.#sql
       .exec<{ id: string }>(
@@ -219,29 +169,23 @@ export class EventStore {
       .toArray()
       .map(({ id }) => id)
     this.remove(old.filter((id) => !held.has(id)))
-    const until = nowMs - EVENTS_STAY_MS
     this.#sql.exec(
-      `DELETE FROM event_id WHERE chunk <
-         (SELECT coalesce(max(position), 0) FROM event_chunk WHERE received <= ?)`,
-      until,
+      'DELETE FROM deleted_flow_run WHERE told = 1 AND time <= ?',
+      nowMs - DELETED_STAYS_MS,
     )
-    this.#sql.exec('DELETE FROM event_chunk WHERE received <= ?', until)
-    this.#sql.exec('DELETE FROM deleted_flow_run WHERE told = 1 AND time <= ?', until)
   }
 
   /** When there will next be something to sweep, in milliseconds; null when there is nothing. */
   nextSweep(nowMs: number): number | null {
-    const { ended, open, event } = this.#sql
-      .exec<{ ended: number | null; open: number | null; event: number | null }>(
+    const { ended, open } = this.#sql
+      .exec<{ ended: number | null; open: number | null }>(
         `SELECT (SELECT min(touched) FROM task_run WHERE terminal = 1 AND id NOT IN (SELECT id FROM fault)) AS ended,
-           (SELECT min(touched) FROM task_run WHERE terminal = 0 AND id NOT IN (SELECT id FROM fault)) AS open,
-           (SELECT min(received) FROM event_chunk) AS event`,
+           (SELECT min(touched) FROM task_run WHERE terminal = 0 AND id NOT IN (SELECT id FROM fault)) AS open`,
       )
       .one()
     const times = [
       ended === null ? Infinity : ended + ENDED_STAYS_MS,
       open === null ? Infinity : open + OPEN_STAYS_MS,
-      event === null ? Infinity : event + EVENTS_STAY_MS,
     ]
     const next = Math.min(...times)
     // A row that can't go yet (the store is away) is looked at again after a while.
@@ -260,13 +204,5 @@ export class EventStore {
       .exec<{ id: string }>(query, ...bindings)
       .toArray()
       .map(({ id }) => id)
-  }
-
-  #newestChunk(): Chunk | undefined {
-    return this.#sql
-      .exec<Chunk & Record<string, number>>(
-        'SELECT position, length(body) AS chars FROM event_chunk ORDER BY position DESC LIMIT 1',
-      )
-      .toArray()[0]
   }
 }

@@ -1,77 +1,70 @@
 import { DurableObject } from 'cloudflare:workers'
-import { generateName } from '#core/name.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
-import type { Event } from '#core/wire/event.ts'
+import type { EventFilter } from '#core/wire/event-filter.ts'
+import type { Event, ReceivedEvent } from '#core/wire/event.ts'
 import type { OrchestrationResult, State, StateCreate } from '#core/wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from '#core/wire/task-run.ts'
-import { DomainError } from '#domain/errors.ts'
-import { proposedState } from '#domain/flow-run.ts'
-import {
-  linkSubflowStates,
-  mergeTaskRuns,
-  readTaskRunEvent,
-  recordTaskRun,
-  type TaskRunEvent,
-} from '#domain/task-run-recorder.ts'
-import { taskPolicy } from '#domain/task-run-rules.ts'
-import { applyTaskState, newTaskRun, toTaskRun, type TaskRunRecord } from '#domain/task-run.ts'
-import { judge, orchestrationResult } from '#domain/transition.ts'
-import { newId } from '#storage/new-id.ts'
-import { replicaRow, upsertReplicas } from '#storage/replica.ts'
-import { taskRun } from '#storage/schema/runs.ts'
-import { findTaskRunRecords, removeTaskRunsOf, type TaskRunKey } from '#storage/task-runs.ts'
+import type { Counted, CountedThing } from '#domain/event-counts.ts'
+import type { Span, StreamPage } from '#domain/event-query.ts'
+import { readTaskRunEvent } from '#domain/task-run-recorder.ts'
+import type { TaskRunRecord } from '#domain/task-run.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
-import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
-import { eventHubStub } from '../operations/stubs.ts'
+import { objectContext, workspaceOf, type ObjectContext } from '../operations/object-context.ts'
+import { eventHubStub, eventStreamNumber } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
-import { EVENT_TABLES, EventStore } from './event-stream-store.ts'
-import { Flusher, type FlushRow } from './flush.ts'
+import { EVENT_LOG_TABLES, EventLog } from './event-log.ts'
+import { Publication } from './event-publication.ts'
+import { countBy, countMatching, searchEvents, type EventSearch } from './event-search.ts'
+import { EVENT_TABLES } from './event-stream-store.ts'
 import { migrate } from './migrate.ts'
+import { StreamTaskRuns } from './stream-task-runs.ts'
 
-/** After a failure to tell the store of a deleted flow run. */
-const RETRY_MS = 5000
+/** A home may have told a state so long before it tells it again. */
+const AGAIN_MS = 24 * 3_600_000
+/** Between two steps of letting go of old events. */
+const SWEEP_PAUSE_MS = 1000
 
-/** Takes the events of the flow runs whose ids hash to it, and is the only writer of their task runs. */
+/**
+ * Takes the events of the flow runs whose ids hash to it, keeps them, hands them to the hub, and is the only writer of their
+ * task runs.
+ */
 export class EventStream extends DurableObject<Bindings> {
   readonly #context: ContextStore
-  readonly #store: EventStore
-  readonly #flusher: Flusher
-  /** The `seq` of what the store does not have yet, by id: a task run stays here as long as it is in this map. */
-  readonly #unflushed = new Map<string, number>()
-  /** Rows whose older copy was looked for in the store since the object woke. */
-  readonly #merged = new Set<string>()
+  readonly #log: EventLog
+  readonly #taskRuns: StreamTaskRuns
+  readonly #publication: Publication
   #sweepMs: number | null
-  #retryMs: number | null = null
   #alarmMs: number | null = null
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, ...EVENT_TABLES]])
+    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, ...EVENT_TABLES], EVENT_LOG_TABLES])
     this.#context = new ContextStore(ctx.storage.sql)
-    this.#store = new EventStore(ctx.storage.sql)
-    this.#sweepMs = this.#store.nextSweep(Date.now())
-    this.#retryMs = this.#store.untoldFlowRuns().length > 0 ? Date.now() : null
-    if (this.#store.readMarker()) {
-      for (const run of this.#store.list(this.#store.ids())) {
-        this.#unflushed.set(run.id, run.seq)
-      }
-    }
-    this.#flusher = new Flusher({
-      prepare: (ids) => this.#mergeWithStore(ids),
-      read: (ids) => this.#store.list(ids).map((run) => this.#toFlushRow(run)),
-      all: () => this.#store.ids(),
-      write: (json) => upsertReplicas(this.#workspace().database, taskRun, json),
-      acknowledged: (rows) => {
-        this.#afterFlush(rows)
+    this.#log = new EventLog(ctx.storage.sql)
+    this.#sweepMs = this.#log.nextSweep()
+    this.#taskRuns = new StreamTaskRuns({
+      storage: ctx.storage,
+      workspace: () => this.#workspace(),
+      waitUntil: (promise) => {
+        ctx.waitUntil(promise)
       },
-      setAside: (row, error) => {
-        this.#store.noteFault(row.id, row.seq, String(error))
+      changed: () => {
+        this.#arm()
       },
-      readMarker: () => this.#store.readMarker(),
-      writeMarker: (dirty) => {
-        this.#store.writeMarker(dirty)
+    })
+    this.#publication = new Publication({
+      taken: () => this.#log.taken(),
+      noteTaken: (seq) => {
+        this.#log.noteTaken(seq)
       },
-      now: () => Date.now() * 1000,
+      newestSeq: () => this.#log.newestSeq(),
+      after: (seq, most, mostChars) => this.#log.after(seq, most, mostChars),
+      send: async (events) => {
+        const workspace = this.#workspace()
+        const stream = eventStreamNumber(workspace, ctx.id)
+        return await eventHubStub(workspace).publishEvents(objectContext(workspace), stream, events)
+      },
+      nowMs: () => Date.now(),
     })
     void ctx.blockConcurrencyWhile(async () => {
       // An alarm that is set already may be the one that wakes the object: to set it again would cancel it.
@@ -83,39 +76,61 @@ export class EventStream extends DurableObject<Bindings> {
   /** Keeps events and records the task runs they report; idempotent by event id. Asks nothing of the store. */
   record(context: ObjectContext, events: Event[], now: Micros): void {
     this.#context.keep(context)
-    const text = formatTimestamp(now)
-    const reports = events.map((event) => ({ event, reported: readTaskRunEvent(event) }))
     this.ctx.storage.transactionSync(() => {
-      const known = this.#knownRuns(reports.flatMap(({ reported }) => reported ?? []))
-      const changed = new Set<string>()
-      const fresh = reports.filter(({ event, reported }) => {
-        if (reported === undefined || known.deletedFlowRuns.has(reported.flow_run_id ?? '')) {
-          return this.#store.noteEvent(event.id)
-        }
-        const key = naturalKey(keyOf(reported))
-        const run =
-          known.byId.get(reported.task_run_id) ?? known.byId.get(known.byKey.get(key) ?? '')
-        const next = recordTaskRun(run, reported, text)
-        if (next !== undefined) {
-          known.byId.set(next.id, next)
-          known.byKey.set(key, next.id)
-          changed.add(next.id)
-        }
-        return next !== undefined
-      })
-      this.#store.appendEvents(
-        fresh.map(({ event }) => event),
-        Math.floor(now / 1000),
+      const reports = events.map((event) => readTaskRunEvent(event))
+      const news = this.#taskRuns.record(
+        reports.filter((report) => report !== undefined),
+        now,
       )
-      for (const id of changed) {
-        const run = known.byId.get(id)
-        if (run !== undefined) {
-          this.#put(run)
-        }
-      }
+      let index = -1
+      const fresh = events.filter((event, place) => {
+        index += reports[place] === undefined ? 0 : 1
+        // A task run's state is known by its task run; any other event by a row.
+        return (reports[place] && news[index]) ?? this.#log.noteEvent(event.id)
+      })
+      this.#keep(fresh, now)
     })
-    this.#arm()
+    this.#publish()
   }
+
+  /**
+   * Keeps the events of flow runs' states, which their home tells each once; `again`: it may have told them before, so that
+   * they are looked for.
+   */
+  recordStates(context: ObjectContext, events: Event[], again: boolean, now: Micros): void {
+    this.#context.keep(context)
+    const ids = events.map(({ id }) => id)
+    const kept = again ? this.#log.keptSince(ids, now / 1000 - AGAIN_MS) : new Set<string>()
+    this.#keep(
+      events.filter(({ id }) => !kept.has(id)),
+      now,
+    )
+    this.#publish()
+  }
+
+  // Reading events
+
+  searchEvents(context: ObjectContext, search: EventSearch): StreamPage {
+    this.#context.keep(context)
+    return searchEvents(this.#log, search)
+  }
+
+  countEvents(context: ObjectContext, filter: EventFilter, span: Span): number {
+    this.#context.keep(context)
+    return countMatching(this.#log, filter, span)
+  }
+
+  countEventsBy(
+    context: ObjectContext,
+    filter: EventFilter,
+    span: Span,
+    thing: CountedThing,
+  ): Counted[] {
+    this.#context.keep(context)
+    return countBy(this.#log, filter, span, thing)
+  }
+
+  // Task runs
 
   /** Makes a task run, or finds the one with its natural key: idempotent by that, and by the id if one is given. */
   async createTaskRun(
@@ -124,31 +139,7 @@ export class EventStream extends DurableObject<Bindings> {
     now: Micros,
   ): Promise<{ taskRun: TaskRun; created: boolean }> {
     this.#context.keep(context)
-    const id = create.id ?? newId(now)
-    const key: TaskRunKey = {
-      id,
-      flow_run_id: create.flow_run_id ?? null,
-      task_key: create.task_key,
-      dynamic_key: create.dynamic_key,
-    }
-    await this.#load(key)
-    const byKey = this.#store.listByNaturalKeys([key])[0]
-    if (byKey !== undefined) {
-      return { taskRun: toTaskRun(byKey, now), created: false }
-    }
-    const byId = this.#store.find(id)
-    if (byId !== undefined) {
-      if (byId.deleted || !hasKey(byId, key)) {
-        throw new DomainError('conflict', `There is another task run with id '${id}'.`)
-      }
-      return { taskRun: toTaskRun(byId, now), created: false }
-    }
-    const proposed = proposedState(create.state ?? { type: 'PENDING' }, now)
-    const name = generateName([Math.random(), Math.random()])
-    const run = applyTaskState(newTaskRun(create, id, name, now), proposed, newId(now), now)
-    this.#merged.add(run.id)
-    await this.#settle(run)
-    return { taskRun: toTaskRun(run, now), created: true }
+    return await this.#taskRuns.create(create, now)
   }
 
   /**
@@ -163,29 +154,7 @@ export class EventStream extends DurableObject<Bindings> {
     now: Micros,
   ): Promise<{ result: OrchestrationResult; written: boolean } | undefined> {
     this.#context.keep(context)
-    const run = await this.#find(id)
-    if (run === undefined) {
-      return undefined
-    }
-    const from = run.states.at(-1) ?? null
-    const to = proposedState(state, now)
-    const judgement = judge(
-      taskPolicy(to, force),
-      { run, from, to, now },
-      { random: Math.random() },
-    )
-    const { verdict } = judgement
-    const next =
-      verdict.kind === 'accept' ? judgement.to : verdict.kind === 'reject' ? verdict.state : null
-    if (next === null) {
-      return { result: orchestrationResult(verdict, from), written: false }
-    }
-    const changed = applyTaskState(judgement.run, next, newId(now), now)
-    await this.#settle(changed)
-    return {
-      result: orchestrationResult(verdict, changed.states.at(-1) ?? null),
-      written: true,
-    }
+    return await this.#taskRuns.setState(id, state, force, now)
   }
 
   /** Copies states of a subflow to the task run that stands for it. Idempotent by the states' ids. @returns whether there is such a task run */
@@ -197,16 +166,7 @@ export class EventStream extends DurableObject<Bindings> {
     now: Micros,
   ): Promise<boolean> {
     this.#context.keep(context)
-    const run = await this.#find(id)
-    if (run === undefined) {
-      return false
-    }
-    const changed = linkSubflowStates(run, childFlowRunId, states, formatTimestamp(now))
-    if (changed !== undefined) {
-      this.#put(changed)
-      this.#arm()
-    }
-    return true
+    return await this.#taskRuns.linkSubflow(id, childFlowRunId, states, now)
   }
 
   /** @returns whether there is such a task run */
@@ -217,223 +177,79 @@ export class EventStream extends DurableObject<Bindings> {
     now: Micros,
   ): Promise<boolean> {
     this.#context.keep(context)
-    const run = await this.#find(id)
-    if (run === undefined) {
-      return false
-    }
-    await this.#settle({
-      ...run,
-      name: update.name ?? run.name,
-      seq: run.seq + 1,
-      updated: formatTimestamp(now),
-    })
-    return true
+    return await this.#taskRuns.update(id, update, now)
   }
 
   /** Leaves a tombstone, so that no late event brings it back. @returns whether there was such a task run */
   async deleteTaskRun(context: ObjectContext, id: string, now: Micros): Promise<boolean> {
     this.#context.keep(context)
-    const run = await this.#find(id)
-    if (run === undefined) {
-      return false
-    }
-    await this.#settle({ ...run, deleted: true, seq: run.seq + 1, updated: formatTimestamp(now) })
-    return true
+    return await this.#taskRuns.delete(id, now)
   }
 
   /** The task run as it is here: newer than in the store. Undefined: it is not here, ask the store. */
   findTaskRun(context: ObjectContext, id: string): TaskRunRecord | undefined {
     this.#context.keep(context)
-    return this.#store.find(id)
+    return this.#taskRuns.find(id)
   }
 
   findTaskRunByState(context: ObjectContext, stateId: string): TaskRunRecord | undefined {
     this.#context.keep(context)
-    return this.#store.findByState(stateId)
+    return this.#taskRuns.findByState(stateId)
   }
 
   /** Forgets the task runs of a flow run that was deleted, here and in the store; what still arrives of them is not recorded. */
   async deleteFlowRun(context: ObjectContext, flowRunId: string): Promise<void> {
     this.#context.keep(context)
-    const ids = this.#store.idsOfFlowRun(flowRunId)
-    this.#store.noteDeletedFlowRun(flowRunId, Date.now())
-    this.#forget(ids)
-    await this.#tellDeleted()
-    this.#arm()
+    await this.#taskRuns.deleteFlowRun(flowRunId)
   }
 
-  /** Flushes, tells of deletions, lets go of what is old. Never throws. */
+  /** Flushes, publishes, lets go of what is old. Never throws: the platform gives an alarm up that throws six times. */
   override async alarm(): Promise<void> {
     this.#alarmMs = null
-    try {
-      await this.#flusher.onAlarm()
-      if (this.#retryMs !== null && this.#retryMs <= Date.now()) {
-        await this.#tellDeleted()
-      }
-      if (this.#sweepMs !== null && this.#sweepMs <= Date.now()) {
-        this.sweep()
-      }
-    } catch {
-      // The platform gives an alarm up that throws six times; the next one is set below whatever has happened.
-      this.#retryMs = Date.now() + RETRY_MS
+    await Promise.all([this.#taskRuns.onAlarm(), this.#publication.onAlarm()])
+    if (this.#sweepMs !== null && this.#sweepMs <= Date.now()) {
+      this.#sweepEvents()
     }
     this.#arm()
   }
 
-  /** Lets go of what the store has and nobody is likely to ask for, and of old events. */
+  /** Lets go of task runs that the store has and nobody is likely to ask for, and of old events. */
   sweep(): void {
-    this.#store.sweep(new Set(this.#unflushed.keys()), Date.now())
-    this.#sweepMs = this.#store.nextSweep(Date.now())
+    this.#taskRuns.sweep()
+    this.#sweepEvents()
   }
 
-  /** What is here of the task runs that a batch reports, in three queries for all of them. */
-  #knownRuns(reports: readonly TaskRunEvent[]): {
-    byId: Map<string, TaskRunRecord>
-    byKey: Map<string, string>
-    deletedFlowRuns: Set<string>
-  } {
-    const keys = reports.map(keyOf)
-    const byKey = this.#store.listByNaturalKeys(keys)
-    const runs = [...byKey, ...this.#store.list(keys.map(({ id }) => id))]
-    return {
-      byId: new Map(runs.map((run) => [run.id, run])),
-      byKey: new Map(byKey.map((run) => [naturalKey(run), run.id])),
-      deletedFlowRuns: new Set(
-        this.#store.deletedAmong(keys.flatMap(({ flow_run_id }) => flow_run_id ?? [])),
-      ),
+  #sweepEvents(): void {
+    const more = this.#log.sweep(Date.now())
+    this.#sweepMs = more ? Date.now() + SWEEP_PAUSE_MS : this.#log.nextSweep()
+  }
+
+  #keep(events: readonly Event[], now: Micros): void {
+    const received = formatTimestamp(now)
+    this.#log.append(
+      events.map((event): ReceivedEvent => ({
+        ...event,
+        related: event.related ?? [],
+        payload: event.payload ?? {},
+        follows: event.follows ?? null,
+        received,
+      })),
+      Math.floor(now / 1000),
+    )
+    if (events.length > 0) {
+      this.#publication.expect()
+      this.#sweepMs ??= this.#log.nextSweep()
     }
   }
 
-  async #find(id: string): Promise<TaskRunRecord | undefined> {
-    await this.#load({ id, flow_run_id: null, task_key: '', dynamic_key: '' })
-    const run = this.#store.find(id)
-    return run === undefined || run.deleted ? undefined : run
-  }
-
-  /** Brings a task run in that only the store has, before a change that must know it. Throws when the store is away. */
-  async #load(key: TaskRunKey): Promise<void> {
-    const local = this.#store.find(key.id) ?? this.#store.listByNaturalKeys([key])[0]
-    if (local !== undefined) {
-      await this.#mergeWithStore([local.id])
-      return
-    }
-    const stored = await this.#askStore([key])
-    // While the store was asked, an event may have begun the row here: the next flush joins the two.
-    for (const run of stored.filter(({ id }) => this.#store.find(id) === undefined)) {
-      this.#merged.add(run.id)
-      this.#store.put(run, true, Date.now())
-    }
-    this.#sweepMs ??= this.#store.nextSweep(Date.now())
+  #publish(): void {
     this.#arm()
+    this.ctx.waitUntil(this.#send())
   }
 
-  /** Before a flush: rows that were begun here without a look into the store are joined with what it has of them. */
-  async #mergeWithStore(ids: string[]): Promise<void> {
-    const unmerged = this.#store.listUnmerged(ids.filter((id) => !this.#merged.has(id)))
-    if (unmerged.length === 0) {
-      return
-    }
-    const stored = await this.#askStore(unmerged)
-    this.ctx.storage.transactionSync(() => {
-      // Read again: events have come in meanwhile.
-      for (const local of this.#store.listUnmerged(unmerged.map(({ id }) => id))) {
-        const match =
-          stored.find((run) => run.id === local.id) ??
-          stored.find((run) => hasKey(run, local) && !run.deleted)
-        this.#merged.add(local.id)
-        if (match !== undefined) {
-          this.#adopt(local, match)
-        }
-      }
-    })
-  }
-
-  #adopt(local: TaskRunRecord, stored: TaskRunRecord): void {
-    const joined = mergeTaskRuns(stored, local)
-    if (joined.id !== local.id) {
-      this.#forget([local.id])
-    }
-    this.#merged.add(joined.id)
-    if (joined.seq > stored.seq) {
-      this.#put(joined)
-    } else {
-      this.#store.put(joined, true, Date.now())
-      this.#unflushed.delete(joined.id)
-    }
-  }
-
-  async #askStore(keys: readonly TaskRunKey[]): Promise<TaskRunRecord[]> {
-    try {
-      return await findTaskRunRecords(this.#workspace(), keys)
-    } catch (cause) {
-      throw new DomainError('unavailable', 'The store can not be reached now.', { cause })
-    }
-  }
-
-  #put(run: TaskRunRecord): void {
-    this.#store.put(run, this.#merged.has(run.id), Date.now())
-    this.#unflushed.set(run.id, run.seq)
-    this.#flusher.markDirty(run.id)
-    this.#sweepMs ??= this.#store.nextSweep(Date.now())
-  }
-
-  /** For a client that waits: into the store at once, if it answers within a second. */
-  async #settle(run: TaskRunRecord): Promise<void> {
-    this.#put(run)
+  async #send(): Promise<void> {
+    await this.#publication.send()
     this.#arm()
-    await this.#flusher.flushed()
-    this.#arm()
-  }
-
-  #forget(ids: readonly string[]): void {
-    this.#store.remove(ids)
-    for (const id of ids) {
-      this.#unflushed.delete(id)
-      this.#merged.delete(id)
-    }
-  }
-
-  /** Only after the flush in flight, which might still carry rows of these flow runs. */
-  async #tellDeleted(): Promise<void> {
-    const flowRunIds = this.#store.untoldFlowRuns()
-    this.#retryMs = flowRunIds.length === 0 ? null : Date.now() + RETRY_MS
-    if (flowRunIds.length === 0 || !(await this.#flusher.flushed())) {
-      return
-    }
-    try {
-      await removeTaskRunsOf(this.#workspace(), flowRunIds)
-    } catch {
-      // The store is away; the alarm comes back to it.
-      return
-    }
-    this.#store.noteTold(flowRunIds)
-    this.#retryMs = null
-  }
-
-  #afterFlush(rows: FlushRow[]): void {
-    for (const row of rows) {
-      if (this.#unflushed.get(row.id) === row.seq) {
-        this.#unflushed.delete(row.id)
-      }
-    }
-    const hub = eventHubStub(this.#workspace())
-    const now = Date.now() * 1000
-    const runs = this.#store.list(rows.map(({ id }) => id)).filter((run) => !run.deleted)
-    for (const [flowRunId, ofFlowRun] of Map.groupBy(runs, (run) => run.flow_run_id)) {
-      if (flowRunId !== null) {
-        const published = hub.publishTaskRuns(
-          flowRunId,
-          ofFlowRun.map((run) => toTaskRun(run, now)),
-        )
-        // The feed is not waited for; a screen that misses a change sees the next one.
-        this.ctx.waitUntil(published.catch(() => undefined))
-      }
-    }
-  }
-
-  #toFlushRow(run: TaskRunRecord): FlushRow {
-    const columns = replicaRow(taskRun, { ...run, workspace_id: this.#workspace().id })
-    return { id: run.id, seq: run.seq, columns }
   }
 
   #workspace(): Workspace {
@@ -446,8 +262,7 @@ export class EventStream extends DurableObject<Bindings> {
 
   /** Sets the one alarm to what comes first; a row written, so only when that has changed. */
   #arm(): void {
-    const due = this.#flusher.due
-    const times = [due === null ? null : due / 1000, this.#retryMs, this.#sweepMs]
+    const times = [this.#taskRuns.due, this.#publication.due, this.#sweepMs]
     const next = Math.min(...times.map((time) => time ?? Infinity))
     if (next === Infinity || (this.#alarmMs !== null && this.#alarmMs <= next)) {
       return
@@ -455,24 +270,4 @@ export class EventStream extends DurableObject<Bindings> {
     this.#alarmMs = next
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.ceil(next)))
   }
-}
-
-function keyOf({ task_run_id, flow_run_id, task_run }: TaskRunEvent): TaskRunKey {
-  const { task_key, dynamic_key } = task_run
-  return { id: task_run_id, flow_run_id, task_key, dynamic_key }
-}
-
-/** Task runs of no flow run have no natural key: each has its own. */
-function naturalKey(key: TaskRunKey): string {
-  const { id, flow_run_id, task_key, dynamic_key } = key
-  return JSON.stringify(flow_run_id === null ? [id] : [flow_run_id, task_key, dynamic_key])
-}
-
-function hasKey(run: TaskRunRecord, key: Omit<TaskRunKey, 'id'>): boolean {
-  return (
-    run.flow_run_id !== null &&
-    run.flow_run_id === key.flow_run_id &&
-    run.task_key === key.task_key &&
-    run.dynamic_key === key.dynamic_key
-  )
 }

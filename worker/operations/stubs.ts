@@ -45,6 +45,11 @@ export function eventStreamStubs(workspace: Workspace): Remote<EventStream>[] {
   )
 }
 
+/** The number of the stream that has this id; numbers keep when the workspace gets more streams. */
+export function eventStreamNumber(workspace: Workspace, id: DurableObjectId): number {
+  return eventStreamStubs(workspace).findIndex((stream) => stream.id.equals(id))
+}
+
 export function eventHubStub(workspace: Owner): Remote<EventHub> {
   return stub(workspace, workspace.bindings.EVENT_HUB, 'hub')
 }
