@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { parseDuration } from '../duration.ts'
 import { uuid } from './common.ts'
+import { resourceSpecification } from './event-filter.ts'
 
 /** Seconds, or a text that says a duration. */
 export const durationSeconds = z.union([
@@ -18,12 +19,6 @@ export const durationSeconds = z.union([
     return seconds
   }),
 ])
-
-/** Labels with the patterns that their values must fit. */
-const resourceSpecification = z
-  .record(z.string(), z.union([z.string(), z.array(z.string())]))
-  .meta({ id: 'ResourceSpecification' })
-export type ResourceSpecification = z.infer<typeof resourceSpecification>
 
 /** Prefect holds these as sets. */
 const names = z.array(z.string()).default([])

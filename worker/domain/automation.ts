@@ -1,10 +1,7 @@
 import type { Automation } from '#core/wire/automation.ts'
 import type { ActionOf } from '#core/wire/automation-action.ts'
-import {
-  MIN_PROACTIVE_SECONDS,
-  type ResourceSpecification,
-  type Trigger,
-} from '#core/wire/automation-trigger.ts'
+import { MIN_PROACTIVE_SECONDS, type Trigger } from '#core/wire/automation-trigger.ts'
+import type { ResourceSpecification } from '#core/wire/event-filter.ts'
 import { DomainError } from './errors.ts'
 
 type Judged = Pick<Automation, 'enabled' | 'trigger' | 'actions'>
