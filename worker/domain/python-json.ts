@@ -71,15 +71,16 @@ function hexEscape(unit: string): string {
 
 /** Python orders texts by code points, JavaScript by the halves of pairs, which come before U+E000 and what follows it. */
 function compareCodePoints(left: string, right: string): number {
-  const [some, others] = [[...left], [...right]]
-  for (const [index, character] of some.entries()) {
+  const others = codePoints(right)
+  for (const [index, point] of codePoints(left).entries()) {
     const other = others[index]
-    if (other === undefined) {
-      return 1
-    }
-    if (character !== other) {
-      return (character.codePointAt(0) ?? 0) - (other.codePointAt(0) ?? 0)
+    if (point !== other) {
+      return other === undefined ? 1 : point - other
     }
   }
-  return some.length - others.length
+  return left.length - right.length
+}
+
+function codePoints(text: string): number[] {
+  return Array.from(text, (character) => character.codePointAt(0) ?? 0)
 }

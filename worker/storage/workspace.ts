@@ -12,8 +12,10 @@ export type Bindings = Pick<
   | 'TASK_QUEUE'
   | 'ASSETS'
 > & {
-  /** Signs run tokens. A Worker secret in production. */
+  /** Signs run tokens, seals block documents. A Worker secret in production. */
   HEADGATE_SECRET: string
+  /** Former values of that secret, apart by spaces: what they sealed is still read. */
+  HEADGATE_PREVIOUS_SECRETS?: string
 }
 
 /**
