@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { addCollectionRoutes } from './http/collections.ts'
 import { addAutomationRoutes } from './http/automations.ts'
+import { addConcurrencyLimitRoutes } from './http/concurrency-limits.ts'
+import { addConcurrencySlotRoutes } from './http/concurrency-slots.ts'
 import { addConcurrencyStatusRoutes } from './http/concurrency-status.ts'
 import { addArtifactRoutes } from './http/artifacts.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
@@ -20,7 +22,9 @@ import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
+import { addTagLimitRoutes } from './http/tag-limits.ts'
 import { addTaskRunRoutes } from './http/task-runs.ts'
+import { addTaskWorkerRoutes } from './http/task-workers.ts'
 import { addVariableRoutes } from './http/variables.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
@@ -75,7 +79,11 @@ function addRoutes(api: Api): void {
   addFlowRunChangeRoutes(api)
   addFlowRunInputRoutes(api)
   addExecutionRoutes(api)
+  addTaskWorkerRoutes(api)
   addTaskRunRoutes(api)
+  addConcurrencyLimitRoutes(api)
+  addConcurrencySlotRoutes(api)
+  addTagLimitRoutes(api)
   addEventRoutes(api)
   addAutomationRoutes(api)
   addLogRoutes(api)

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { createdBy, jsonObject, labels, objectName, stored, tags, uuid } from './common.ts'
+import { globalConcurrencyLimit } from './concurrency-limit.ts'
 import { flowRunPolicyUpdate } from './flow-run.ts'
 import {
   deploymentSchedule,
@@ -64,17 +65,6 @@ export const deploymentUpdate = z
   .meta({ id: 'DeploymentUpdate' })
 export type DeploymentUpdate = z.infer<typeof deploymentUpdate>
 
-const globalConcurrencyLimit = z
-  .object({
-    ...stored,
-    name: z.string(),
-    limit: z.int(),
-    active: z.boolean(),
-    active_slots: z.int(),
-    slot_decay_per_second: z.number(),
-  })
-  .meta({ id: 'GlobalConcurrencyLimitResponse' })
-
 export const deployment = z
   .object({
     ...stored,
@@ -124,6 +114,7 @@ export const deploymentFlowRunCreate = z
     parent_task_run_id: uuid.nullish(),
     work_queue_name: objectName.nullish(),
     job_variables: jsonObject.nullish(),
+    infrastructure_document_id: z.null().optional(),
   })
   .meta({ id: 'DeploymentFlowRunCreate' })
 export type DeploymentFlowRunCreate = z.infer<typeof deploymentFlowRunCreate>

@@ -21,15 +21,23 @@ import { judge, orchestrationResult } from '#domain/transition.ts'
 import { aRecord, at, inState, NOW, seconds } from '../support/a-home-run.ts'
 
 const KEY = 'a new key'
+const LEASE: string | null = null
 
 /** Puts a proposal to the rules and writes what comes of it, as a home does. */
 function propose(
   run: FlowRunRecord,
   state: StateCreate,
-  given: { force?: boolean; slot?: ReturnType<FlowRunFacts['slot']> } = {},
+  given: { force?: boolean; slot?: ReturnType<FlowRunFacts['slot']>; leaseLost?: boolean } = {},
 ) {
   const from = currentState(run)
-  const facts = { slot: () => given.slot ?? { free: true as const }, newKey: () => KEY }
+  const slot = () => given.slot ?? { free: true as const }
+  const facts: FlowRunFacts = {
+    slot,
+    deploymentSlot: slot,
+    newLease: () => LEASE,
+    leaseLost: given.leaseLost ?? false,
+    newKey: () => KEY,
+  }
   const policy = given.force === true ? minimalFlowPolicy : coreFlowPolicy
   const proposal = { run, from, to: proposedState(state, NOW), now: NOW }
   const judged = judge(policy, proposal, facts)

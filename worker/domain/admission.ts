@@ -112,19 +112,19 @@ function deploymentVerdict(
   return deployment.strategy === 'CANCEL_NEW' ? 'cancel' : 'blocked'
 }
 
+/** Whether there is a slot, and if not, by which rule; `never` when waiting for one is in vain. */
+export type Slot =
+  { free: true } | { free: false; strategy: 'ENQUEUE' | 'CANCEL_NEW'; rule: string; never?: true }
+
 /** Whether one run, which someone else than an agent takes, may start now; and if not, by which rule. */
 export function admitOne(
   view: AdmissionView,
   queueId: string | null,
   deploymentId: string | null,
-): { free: true } | { free: false; strategy: 'ENQUEUE' | 'CANCEL_NEW'; rule: string } {
-  const deployment = deploymentId === null ? undefined : view.deployment(deploymentId)
-  if (deployment && free(deployment) === 0) {
-    return {
-      free: false,
-      strategy: deployment.strategy,
-      rule: 'Deployment concurrency limit reached.',
-    }
+): Slot {
+  const ofDeployment = admitDeployment(view, deploymentId)
+  if (!ofDeployment.free) {
+    return ofDeployment
   }
   const queue = view.queues.find(({ id }) => id === queueId)
   if (queue === undefined) {
@@ -137,4 +137,17 @@ export function admitOne(
     free(queue) === 0 ? `work queue '${queue.name}' has reached its limit` : '',
   ].find((text) => text !== '')
   return rule === undefined ? { free: true } : { free: false, strategy: 'ENQUEUE', rule }
+}
+
+/** Whether the limit of its deployment lets one more run start. */
+export function admitDeployment(view: AdmissionView, deploymentId: string | null): Slot {
+  const deployment = deploymentId === null ? undefined : view.deployment(deploymentId)
+  return deployment === undefined || free(deployment) > 0
+    ? { free: true }
+    : {
+        free: false,
+        strategy: deployment.strategy,
+        rule: 'Deployment concurrency limit reached.',
+        ...(deployment.limit === 0 ? { never: true as const } : {}),
+      }
 }

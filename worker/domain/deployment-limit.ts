@@ -1,3 +1,5 @@
+import { flowRunStateId } from '#core/flow-run-id.ts'
+import { isUuid } from '#core/uuid.ts'
 import type { Deployment } from '#core/wire/deployment.ts'
 
 /**
@@ -22,4 +24,29 @@ export function deploymentLimit(
     active_slots: activeSlots,
     slot_decay_per_second: 0,
   }
+}
+
+/** The deployment whose limit has that id or name; undefined when it is none of a deployment. */
+export function deploymentOfLimit(idOrName: string): string | undefined {
+  const name = /^deployment:(.+)$/.exec(idOrName)?.[1]
+  if (name !== undefined) {
+    return isUuid(name) ? name.toLowerCase() : undefined
+  }
+  return isUuid(idOrName) && idOrName[14] === '8'
+    ? `${idOrName.slice(0, 14)}7${idOrName.slice(15)}`.toLowerCase()
+    : undefined
+}
+
+/**
+ * The id of the lease by which a flow run holds its deployment's slot: like the id of a state of the run, so that it leads to
+ * the run's home, but of version 8.
+ */
+export function deploymentLeaseId(runId: string, timeMs: number, random: Uint8Array): string {
+  const id = flowRunStateId(runId, timeMs, random)
+  return `${id.slice(0, 14)}8${id.slice(15)}`
+}
+
+/** Leases of other limits have ids of version 7. */
+export function isDeploymentLease(id: string): boolean {
+  return id[14] === '8'
 }

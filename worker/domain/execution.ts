@@ -7,6 +7,7 @@ import {
   type FlowRunRecord,
   type ProposedState,
 } from './flow-run.ts'
+import { loseSlot, slotLeaseTimer, type SlotLease } from './slot-lease.ts'
 
 /**
  * An execution is one attempt at running a flow run, from its claim to its proved end; its number is the fence. These
@@ -35,6 +36,10 @@ export interface HomeRun {
   lease_until: Micros | null
   /** Its lease ended without proof of its end: nothing new starts before that, or before the offline grace is over. */
   lost: boolean
+  /** By which it holds its deployment's slot where no agent leases it. */
+  slot_lease?: SlotLease | null
+  /** That lease has ended: the slot is free for another run, whatever this one shows. */
+  slot_lost?: boolean
   /** How often it has been started anew because its infrastructure failed. */
   infrastructure_attempts: number
   /** When the alarm must look at it again. */
@@ -55,6 +60,8 @@ export function newHomeRun(
     accepted: false,
     lease_until: null,
     lost: false,
+    slot_lease: null,
+    slot_lost: false,
     infrastructure_attempts: 0,
     timer_at: null,
   }
@@ -94,7 +101,7 @@ export function transit(run: HomeRun, proposed: ProposedState, moment: Moment): 
 export function settled(run: HomeRun, now: Micros): HomeRun {
   const live =
     run.liveness === 'leased' ? run.live : run.liveness === 'reported' && isOccupied(run.record)
-  const next = { ...run, live }
+  const next = live ? { ...run, live } : { ...run, live, slot_lease: null, slot_lost: false }
   return { ...next, timer_at: timerOf(next, now) }
 }
 
@@ -116,7 +123,9 @@ function isOccupied(record: FlowRunRecord): boolean {
 }
 
 function timerOf(run: HomeRun, now: Micros): Micros | null {
-  const times = [leaseTimer(run), stateTimer(run.record, now)].filter((time) => time !== null)
+  const times = [leaseTimer(run), slotLeaseTimer(run), stateTimer(run.record, now)].filter(
+    (time) => time !== null,
+  )
   return times.length === 0 ? null : Math.min(...times)
 }
 
@@ -359,13 +368,23 @@ function withRetryType(run: HomeRun, type: 'reschedule'): HomeRun {
 
 /**
  * The run's timer has rung. Lists what it can meet: a claim that was not accepted; a lease that ran out; a lost execution whose
- * host must have stopped it by now; a pause or a cancellation past its time; a run that is due, or late.
+ * host must have stopped it by now; a lease of a deployment's slot that ran out; a pause or a cancellation past its time; a run
+ * that is due, or late.
+ * @param refused whether its deployment is full and takes no run that has to wait
  */
-export function onTimer(run: HomeRun, moment: Moment): HomeRun {
+export function onTimer(
+  run: HomeRun,
+  moment: Moment,
+  refused: () => boolean = () => false,
+): HomeRun {
   const { now } = moment
   const lease = leaseTimer(run)
   if (lease !== null && lease <= now) {
     return onLeaseEnd(run, moment)
+  }
+  const slotLease = slotLeaseTimer(run)
+  if (slotLease !== null && slotLease <= now) {
+    return settled(loseSlot(run), now)
   }
   const current = currentState(run.record)
   const due = stateTimer(run.record, now)
@@ -376,9 +395,11 @@ export function onTimer(run: HomeRun, moment: Moment): HomeRun {
     case 'SCHEDULED':
       return transit(
         run,
-        newState('SCHEDULED', 'Late', null, {
-          scheduled_time: current.state_details.scheduled_time ?? null,
-        }),
+        refused()
+          ? newState('CANCELLED', 'Cancelled', 'Deployment concurrency limit reached.')
+          : newState('SCHEDULED', 'Late', null, {
+              scheduled_time: current.state_details.scheduled_time ?? null,
+            }),
         moment,
       )
     case 'PAUSED':

@@ -1,12 +1,19 @@
 import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp } from '#core/time.ts'
-import type { StateType } from '#core/wire/state.ts'
+import type { State, StateType } from '#core/wire/state.ts'
+import type { Slot } from './admission.ts'
 import { isTerminalType, type FlowRunRecord, type ProposedState } from './flow-run.ts'
 import { isPersisted, waitUntilDue, type Rule, type Verdict } from './transition.ts'
 
 /** What the rules must know beyond the run; its home knows it. */
 export interface FlowRunFacts {
   /** Whether a slot is free for the run: asked only when a run that no agent claimed becomes PENDING. */
-  slot: () => { free: true } | { free: false; strategy: 'ENQUEUE' | 'CANCEL_NEW'; rule: string }
+  slot: () => Slot
+  /** Of the deployment's limit alone, when the run's lease has ended before it began. */
+  deploymentSlot: () => Slot
+  /** Makes a lease of the slot for the run and returns its id; null where its deployment has no limit. */
+  newLease: () => string | null
+  /** Whether the lease that the run began with has ended and must be replaced. */
+  leaseLost: boolean
   /** An id for a pause that names no key. */
   newKey: () => string
 }
@@ -34,6 +41,28 @@ const TERMINAL_TYPES: StateType[] = ['COMPLETED', 'CANCELLED', 'FAILED', 'CRASHE
 
 /** A run that found no slot is tried again by Prefect's worker after this time, as in Prefect. */
 const SLOT_WAIT_MICROS = 30 * MICROS_PER_SECOND
+
+/** Clients send the id of the lease as null: it is ours to keep. */
+const preserveLease: FlowRunRule = {
+  name: 'PreserveDeploymentConcurrencyLeaseId',
+  from: 'any',
+  to: 'any',
+  judge: ({ from, to }) =>
+    withLease(to, to.state_details.deployment_concurrency_lease_id ?? leaseOf(from)),
+}
+
+function leaseOf(state: State | null): string | null {
+  return state?.state_details.deployment_concurrency_lease_id ?? null
+}
+
+function withLease(to: ProposedState, id: string | null) {
+  return id === null
+    ? undefined
+    : {
+        kind: 'continue' as const,
+        to: { ...to, state_details: { ...to.state_details, deployment_concurrency_lease_id: id } },
+      }
+}
 
 const preventDuplicateTransitions: FlowRunRule = {
   name: 'PreventDuplicateTransitions',
@@ -132,15 +161,45 @@ const preventPending: FlowRunRule = {
   },
 }
 
+/** While its infrastructure was being started the run may have lost its slot: it goes on only with another. */
+const validateLease: FlowRunRule = {
+  name: 'ValidateDeploymentConcurrencyAtRunning',
+  from: ['PENDING'],
+  to: ['RUNNING'],
+  judge: ({ from, to }, facts) => {
+    if (leaseOf(from) === null) {
+      return undefined
+    }
+    if (!facts.leaseLost) {
+      return withLease(to, leaseOf(from))
+    }
+    return facts.deploymentSlot().free
+      ? withLease(to, facts.newLease())
+      : reject(
+          'Deployment concurrency limit reached after lease expiry.',
+          cancelled(
+            'The run lost its slot of the deployment while it was being started, and no other is free.',
+          ),
+        )
+  },
+}
+
 /** For runs that Prefect's worker takes; an agent's claim is admitted before it comes here. */
 const secureSlot: FlowRunRule = {
   name: 'SecureFlowConcurrencySlots',
   from: [null, 'SCHEDULED', 'PAUSED', 'FAILED', 'CRASHED', 'COMPLETED'],
   to: ['PENDING'],
-  judge: ({ run, now }, facts) => {
+  judge: ({ run, to, now }, facts) => {
     const slot = facts.slot()
     if (slot.free) {
-      return undefined
+      const { deployment_concurrency_lease_id: _old, ...details } = to.state_details
+      const fresh = { ...to, state_details: details }
+      return withLease(fresh, facts.newLease()) ?? { kind: 'continue', to: fresh }
+    }
+    if (slot.never === true) {
+      return abort(
+        'The deployment concurrency limit is 0. The flow will deadlock if submitted again.',
+      )
     }
     if (slot.strategy === 'CANCEL_NEW') {
       return reject(slot.rule, cancelled(slot.rule))
@@ -272,7 +331,7 @@ const retryFailed: FlowRunRule = {
   name: 'RetryFailedFlows',
   from: ['RUNNING'],
   to: ['FAILED'],
-  judge: ({ run, to, now }) => {
+  judge: ({ run, from, to, now }) => {
     const policy = run.empirical_policy
     if (policy.retries === null || run.run_count > policy.retries) {
       return {
@@ -290,6 +349,8 @@ const retryFailed: FlowRunRule = {
         data: to.data,
         state_details: {
           scheduled_time: formatTimestamp(now + (policy.retry_delay ?? 0) * MICROS_PER_SECOND),
+          // It waits in its process, which goes on renewing.
+          ...(leaseOf(from) === null ? {} : { deployment_concurrency_lease_id: leaseOf(from) }),
         },
       },
     }
@@ -298,11 +359,13 @@ const retryFailed: FlowRunRule = {
 
 /** The ordered list of Prefect's CoreFlowPolicy (contract 3.3). A state changes only through one of these two lists. */
 export const coreFlowPolicy: readonly FlowRunRule[] = [
+  preserveLease,
   preventDuplicateTransitions,
   handleTerminalStates,
   enforceCancelled,
   cancelWithoutInfrastructure,
   preventPending,
+  validateLease,
   secureSlot,
   onlyScheduledIsLate,
   handlePausing,
@@ -322,6 +385,7 @@ const preventResultLoss: FlowRunRule = {
 
 /** With `force`: MinimalFlowPolicy. */
 export const minimalFlowPolicy: readonly FlowRunRule[] = [
+  preserveLease,
   preventResultLoss,
   cancelWithoutInfrastructure,
 ]

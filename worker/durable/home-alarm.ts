@@ -1,5 +1,7 @@
 import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
-import { LEASE_SECONDS, onTimer, settled } from '#domain/execution.ts'
+import { admitDeployment } from '#domain/admission.ts'
+import { LEASE_SECONDS, onTimer, settled, type HomeRun } from '#domain/execution.ts'
+import { graceMicros, renewSlot, slotLeaseTimer } from '#domain/slot-lease.ts'
 import { expand } from './home-config.ts'
 import { deliverMessages } from './home-outbox.ts'
 import type { Home } from './home.ts'
@@ -21,8 +23,8 @@ export function onAlarm(home: Home): void {
     const now = home.now()
     extendAfterOutage(home, now)
     for (const run of home.store.withTimerUntil(now, TIMER_BATCH)) {
-      const next = onTimer(run, home.moment())
-      home.save(next)
+      const next = onTimer(run, home.moment(), () => isRefused(home, run))
+      home.saveLease(run, next)
       if (next.record.state_type === 'CANCELLED' && next.live) {
         home.callBack(next)
       }
@@ -38,6 +40,12 @@ export function onAlarm(home: Home): void {
   home.arm()
 }
 
+/** Its deployment takes no run that would have to wait, and is full. */
+function isRefused(home: Home, { record }: HomeRun): boolean {
+  const slot = admitDeployment(home.store.admissionView(home.now()), record.deployment_id)
+  return !slot.free && slot.strategy === 'CANCEL_NEW'
+}
+
 async function carryOut(home: Home): Promise<void> {
   await Promise.all([home.flusher.onAlarm(), deliverMessages(home)])
   home.arm()
@@ -48,15 +56,26 @@ async function carryOut(home: Home): Promise<void> {
  * long before this alarm tells of one, since the alarm stands at the earliest lease.
  */
 function extendAfterOutage(home: Home, now: Micros): void {
-  const expired = home.store
-    .withTimerUntil(now, Number.MAX_SAFE_INTEGER)
-    .filter((run) => run.live && !run.lost && run.lease_until !== null && run.lease_until <= now)
-  const longest = Math.max(...expired.map((run) => now - (run.lease_until ?? now)))
+  const due = home.store.withTimerUntil(now, Number.MAX_SAFE_INTEGER)
+  const leases = due.filter(
+    (run) => run.live && !run.lost && run.lease_until !== null && run.lease_until <= now,
+  )
+  const slots = due.filter((run) => (slotLeaseTimer(run) ?? Infinity) <= now)
+  const longest = Math.max(
+    ...leases.map((run) => now - (run.lease_until ?? now)),
+    ...slots.map((run) => now - (slotLeaseTimer(run) ?? now)),
+  )
   if (longest < OUTAGE_MICROS) {
     return
   }
   const lease = now + LEASE_SECONDS * MICROS_PER_SECOND
-  for (const run of expired) {
+  for (const run of leases) {
     home.store.save(settled({ ...run, lease_until: lease }, now))
+  }
+  for (const run of slots) {
+    const renewed = renewSlot(run, run.slot_lease?.id ?? '', now + graceMicros(null))
+    if (renewed !== undefined) {
+      home.store.save(settled(renewed, now))
+    }
   }
 }

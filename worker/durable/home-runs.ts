@@ -3,7 +3,8 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { JsonObject } from '#core/wire/common.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
-import { admitOne } from '#domain/admission.ts'
+import { admitDeployment, admitOne } from '#domain/admission.ts'
+import { deploymentLeaseId } from '#domain/deployment-limit.ts'
 import { newHomeRun, settled, transit, type HomeRun } from '#domain/execution.ts'
 import {
   coreFlowPolicy,
@@ -16,7 +17,9 @@ import {
   isTerminalType,
   proposedState,
   type FlowRunRecord,
+  type ProposedState,
 } from '#domain/flow-run.ts'
+import { graceMicros, slotAfter } from '#domain/slot-lease.ts'
 import { judge, orchestrationResult } from '#domain/transition.ts'
 import { keepResponse, refusedInput } from './home-inputs.ts'
 import type { Home, NewFlowRun, Proposer } from './home.ts'
@@ -79,12 +82,13 @@ export async function proposeState(
   request: SetState,
   proposer: Proposer,
   wait: boolean,
+  renewsLeases: boolean,
 ): Promise<OrchestrationResult | null> {
   const run = await home.load(id)
   if (run === undefined) {
     return null
   }
-  const result = propose(home, run, request, proposer)
+  const result = propose(home, run, request, proposer, renewsLeases)
   home.afterChange()
   if (wait) {
     await home.flusher.flushed()
@@ -196,6 +200,7 @@ function propose(
   run: HomeRun,
   request: SetState,
   proposer: Proposer,
+  renewsLeases = false,
 ): OrchestrationResult {
   const from = currentState(run.record)
   const stale = staleProposer(run, proposer)
@@ -204,15 +209,28 @@ function propose(
   }
   const moment = home.moment()
   const to = proposedState(request.state, moment.now)
+  const { deployment_id, work_queue_id } = run.record
+  const deployment = deployment_id === null ? undefined : home.store.deployment(deployment_id)
+  let minted: string | null = null
   const facts: FlowRunFacts = {
     slot: () =>
       run.live
         ? { free: true }
-        : admitOne(
-            home.store.admissionView(moment.now),
-            run.record.work_queue_id,
-            run.record.deployment_id,
-          ),
+        : admitOne(home.store.admissionView(moment.now), work_queue_id, deployment_id),
+    deploymentSlot: () => admitDeployment(home.store.admissionView(moment.now), deployment_id),
+    newLease: () => {
+      minted =
+        (deployment?.concurrency_limit ?? null) === null
+          ? null
+          : deploymentLeaseId(
+              run.record.id,
+              Math.floor(moment.now / 1000),
+              crypto.getRandomValues(new Uint8Array(10)),
+            )
+      return minted
+    },
+    leaseLost:
+      renewsLeases && run.slot_lost === true && (deployment?.concurrency_limit ?? null) !== null,
     newKey: () => crypto.randomUUID(),
   }
   const proposal = { run: run.record, from, to, now: moment.now }
@@ -231,8 +249,13 @@ function propose(
   const record = policyAfterVerdict(judgement.run, judgement.verdict)
   // A worker that is no agent takes the run: from now on it only reports.
   const takes = written.type === 'PENDING' && !run.live && record.work_queue_id !== null
+  const lease = slotAfter(
+    run,
+    { state: written, minted: leaseIn(written) === minted ? minted : null, renews: renewsLeases },
+    moment.now + graceMicros(deployment?.deployment.concurrency_options),
+  )
   const next = transit(
-    { ...run, record, ...(takes ? { liveness: 'reported' as const } : {}) },
+    { ...run, ...lease, record, ...(takes ? { liveness: 'reported' as const } : {}) },
     written,
     moment,
   )
@@ -241,6 +264,11 @@ function propose(
     home.callBack(next)
   }
   return orchestrationResult(judgement.verdict, currentState(next.record))
+}
+
+/** The lease that a state names. */
+function leaseIn(state: ProposedState): string | null {
+  return state.state_details.deployment_concurrency_lease_id ?? null
 }
 
 /** Leaves a tombstone. */

@@ -2,6 +2,7 @@ import { parseTimestamp, type Micros } from '#core/time.ts'
 import type { AdmissionDeployment, AdmissionView, Candidate } from '#domain/admission.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
+import { holdsDeploymentSlot } from '#domain/slot-lease.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import { CONTEXT_TABLE } from './context-store.ts'
@@ -57,6 +58,11 @@ const MIGRATIONS = [
     ) WITHOUT ROWID`,
   ],
   [INPUT_TABLE],
+  [
+    // Whether the run's slot of its deployment is in use: a run whose lease ended may still be live.
+    'ALTER TABLE run ADD COLUMN slot INTEGER NOT NULL DEFAULT 0',
+    'UPDATE run SET slot = live WHERE live = 1',
+  ],
 ] as const
 
 export type ConfigKind = 'work_pool' | 'deployment'
@@ -89,11 +95,11 @@ export class WorkPoolStore {
   save(run: HomeRun): void {
     const { record } = run
     this.#sql.exec(
-      `INSERT INTO run (id, queue_id, deployment_id, state_type, due, position, live, agent_id, timer_at, body)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO run (id, queue_id, deployment_id, state_type, due, position, live, slot, agent_id, timer_at, body)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET queue_id = excluded.queue_id, deployment_id = excluded.deployment_id,
          state_type = excluded.state_type, due = excluded.due, position = excluded.position,
-         live = excluded.live, agent_id = excluded.agent_id, timer_at = excluded.timer_at, body = excluded.body`,
+         live = excluded.live, slot = excluded.slot, agent_id = excluded.agent_id, timer_at = excluded.timer_at, body = excluded.body`,
       record.id,
       record.work_queue_id,
       record.deployment_id,
@@ -101,6 +107,7 @@ export class WorkPoolStore {
       claimableAt(run),
       run.position,
       run.live ? 1 : 0,
+      holdsDeploymentSlot(run) ? 1 : 0,
       run.agent_id,
       run.timer_at,
       JSON.stringify(run),
@@ -225,17 +232,21 @@ export class WorkPoolStore {
     if (deployment === undefined || deployment.concurrency_limit === null) {
       return undefined
     }
-    const live = this.#sql
-      .exec<{ count: number }>(
-        'SELECT count(*) AS count FROM run WHERE live = 1 AND deployment_id = ?',
-        id,
-      )
-      .one().count
     return {
       limit: deployment.concurrency_limit,
-      live,
+      live: this.deploymentSlots(id),
       strategy: deployment.deployment.concurrency_options?.collision_strategy ?? 'ENQUEUE',
     }
+  }
+
+  /** How many slots of its limit are in use. */
+  deploymentSlots(deploymentId: string): number {
+    return this.#sql
+      .exec<{ count: number }>(
+        'SELECT count(*) AS count FROM run WHERE deployment_id = ? AND live = 1 AND slot = 1',
+        deploymentId,
+      )
+      .one().count
   }
 
   *#candidates(

@@ -28,6 +28,7 @@ import * as executions from './home-executions.ts'
 import * as inputs from './home-inputs.ts'
 import { scheduledFlowRuns } from './home-polls.ts'
 import * as runs from './home-runs.ts'
+import * as slots from './home-slots.ts'
 import { Home, type HomeContext, type NewFlowRun, type Proposer } from './home.ts'
 import type { ConfigKind } from './work-pool-store.ts'
 
@@ -73,8 +74,9 @@ export class WorkPool extends DurableObject<Bindings> {
     request: SetState,
     proposer: Proposer,
     wait: boolean,
+    renewsLeases = false,
   ): Promise<OrchestrationResult | null> {
-    return await runs.proposeState(this.#of(context), id, request, proposer, wait)
+    return await runs.proposeState(this.#of(context), id, request, proposer, wait, renewsLeases)
   }
 
   async resumeFlowRun(
@@ -150,6 +152,20 @@ export class WorkPool extends DurableObject<Bindings> {
     query: ScheduledFlowRunsQuery,
   ): Promise<WorkerFlowRun[] | { unknown_queue: string }> {
     return await scheduledFlowRuns(this.#of(context), query)
+  }
+
+  // Slots of deployments
+
+  deploymentSlots(context: HomeContext, ids: string[]): Record<string, number> {
+    return slots.deploymentSlots(this.#of(context), ids)
+  }
+
+  renewSlotLease(context: HomeContext, leaseId: string, seconds: number): boolean {
+    return slots.renewSlotLease(this.#of(context), leaseId, seconds)
+  }
+
+  releaseSlotLease(context: HomeContext, leaseId: string): void {
+    slots.releaseSlotLease(this.#of(context), leaseId)
   }
 
   /** The doorbell: a WebSocket that costs nothing while it waits. */

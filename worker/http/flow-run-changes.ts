@@ -5,6 +5,7 @@ import { orchestrationResult, setState, state, type OrchestrationResult } from '
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
 import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
+import { renewsLeases } from '#domain/slot-lease.ts'
 import { createFlowRun } from '../operations/create-flow-run.ts'
 import { deleteFlowRun } from '../operations/delete-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
@@ -132,7 +133,7 @@ function addStateRoutes(api: Api): void {
       errors: [404],
       survivesOutage: true,
     },
-    async ({ workspace, caller, params, body, now }) => {
+    async ({ workspace, caller, params, body, now, context }) => {
       checkStateSize(body.state, ['state'])
       const home = await flowRunHome(workspace, params.id)
       const result = await home.stub.proposeState(
@@ -141,6 +142,7 @@ function addStateRoutes(api: Api): void {
         body,
         caller,
         waitsForStore(caller),
+        renewsLeases(context.req.header('User-Agent')),
       )
       if (result === null) {
         throw flowRunNotFound()
