@@ -122,7 +122,7 @@ const workerFilter = z
   })
   .meta({ id: 'WorkerFilter' })
 
-const logFilter = z
+export const logFilter = z
   .strictObject({
     operator,
     level: z.strictObject({ ge_: z.int().nullish(), le_: z.int().nullish() }).nullish(),
@@ -203,7 +203,7 @@ export const MAX_PAGE = 200
 
 const page = { limit: z.int().min(0).max(MAX_PAGE).nullish(), offset: z.int().min(0).nullish() }
 /** `/paginate` counts pages from 1. */
-const numbered = { limit: z.int().min(1).max(MAX_PAGE).nullish(), page: z.int().min(1).nullish() }
+const numbered = { limit: z.int().min(0).max(MAX_PAGE).nullish(), page: z.int().min(1).nullish() }
 
 const runFilters = {
   flows: flowFilter.nullish(),
@@ -234,6 +234,8 @@ const taskRunSort = z.enum([
   'NAME_DESC',
   'NEXT_SCHEDULED_START_TIME_ASC',
   'END_TIME_DESC',
+  'DURATION_ASC',
+  'DURATION_DESC',
 ])
 const logSort = z.enum(['TIMESTAMP_ASC', 'TIMESTAMP_DESC'])
 export type FlowSort = z.infer<typeof flowSort>

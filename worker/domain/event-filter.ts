@@ -28,6 +28,16 @@ export function eventMatcher(filter: EventFilter): Condition {
   return (event) => conditions.every((condition) => condition(event))
 }
 
+/** As a matcher of events that are just arriving: only what the filter itself says of the span of time counts. */
+export function liveMatcher(filter: EventFilter): Condition {
+  const { since, until } = filter.occurred ?? {}
+  const matches = eventMatcher(filter)
+  return (event) =>
+    (since === undefined || event.occurred >= since) &&
+    (until === undefined || event.occurred <= until) &&
+    matches(event)
+}
+
 /** Whether a filter demands nothing but a span of time, so that events can be counted unread. */
 export function isOnlySpan(filter: EventFilter): boolean {
   return conditionsOf(filter).length === 0 && filter.resource?.distinct !== true

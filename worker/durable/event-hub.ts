@@ -1,14 +1,18 @@
 import { DurableObject } from 'cloudflare:workers'
+import { eventFilter, type EventFilter } from '#core/wire/event-filter.ts'
+import type { ReceivedEvent } from '#core/wire/event.ts'
 import { feedSubscribe, type FeedFrame } from '#core/wire/feed.ts'
 import type { FlowRunRow } from '#core/wire/flow-run.ts'
 import type { TaskRun } from '#core/wire/task-run.ts'
+import { liveMatcher } from '#domain/event-filter.ts'
 import { FeedLog, isTopic, toFrames, type Change, type VersionedChange } from '#domain/feed-log.ts'
 import type { Bindings } from '#storage/workspace.ts'
 import type { ObjectContext } from '../operations/object-context.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import type { NumberedEvent } from './event-log.ts'
-import { EVENTS, HUB_EVENT_TABLES, HubEvents } from './hub-events.ts'
+import { INTAKE_TABLE, takeEvents } from './hub-intake.ts'
 import { migrate } from './migrate.ts'
+import { SUBSCRIBER_TABLE, Subscribers } from './subscribers.ts'
 
 const TABLES = [
   'CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL)',
@@ -33,7 +37,7 @@ const FEED = 'feed'
  */
 export class EventHub extends DurableObject<Bindings> {
   readonly #context: ContextStore
-  readonly #events: HubEvents
+  readonly #subscribers: Subscribers<EventFilter, ReceivedEvent>
   readonly #log: FeedLog
   #reserved = 0
   #unsent: VersionedChange[] = []
@@ -42,9 +46,14 @@ export class EventHub extends DurableObject<Bindings> {
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [TABLES, [CONTEXT_TABLE, ...HUB_EVENT_TABLES]])
+    migrate(ctx.storage.sql, ctx.storage, [TABLES, [CONTEXT_TABLE, INTAKE_TABLE, SUBSCRIBER_TABLE]])
     this.#context = new ContextStore(ctx.storage.sql)
-    this.#events = new HubEvents(ctx)
+    this.#subscribers = new Subscribers<EventFilter, ReceivedEvent>(ctx, {
+      tag: 'events',
+      parse: (text) => eventFilter.parse(JSON.parse(text)),
+      matcher: liveMatcher,
+      frame: (event) => JSON.stringify({ type: 'event', event }),
+    })
     this.#log = new FeedLog(this.#reserveVersions())
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
   }
@@ -78,8 +87,8 @@ export class EventHub extends DurableObject<Bindings> {
    */
   publishEvents(context: ObjectContext, stream: number, events: NumberedEvent[]): number {
     this.#context.keep(context)
-    const { taken, fresh } = this.#events.take(stream, events, () => undefined)
-    this.#events.send(fresh)
+    const { taken, fresh } = takeEvents(this.ctx.storage, stream, events, () => undefined)
+    this.#subscribers.send(fresh)
     return taken
   }
 
@@ -91,14 +100,17 @@ export class EventHub extends DurableObject<Bindings> {
     if (request.headers.get('Upgrade') !== 'websocket') {
       return new Response('expected a WebSocket', { status: 426 })
     }
+    if (new URL(request.url).pathname === '/events') {
+      return this.#subscribers.accept()
+    }
     const { 0: client, 1: server } = new WebSocketPair()
-    this.ctx.acceptWebSocket(server, [new URL(request.url).pathname === '/events' ? EVENTS : FEED])
+    this.ctx.acceptWebSocket(server, [FEED])
     return new Response(null, { status: 101, webSocket: client })
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    if (this.ctx.getTags(socket).includes(EVENTS)) {
-      this.#events.subscribe(socket, typeof message === 'string' ? message : '{}')
+    if (this.#subscribers.has(socket)) {
+      this.#subscribers.subscribe(socket, message)
       return
     }
     const subscribe = feedSubscribe.safeParse(parseJson(message))
@@ -124,8 +136,8 @@ export class EventHub extends DurableObject<Bindings> {
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    if (this.ctx.getTags(socket).includes(EVENTS)) {
-      this.#events.closed(socket)
+    if (this.#subscribers.has(socket)) {
+      this.#subscribers.closed(socket)
     }
     // 1005 and 1006 only report that there was no close frame; they can't be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code, reason)

@@ -2,7 +2,7 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Log, LogCreate } from '#core/wire/log.ts'
 import { compare, hash128, logId, type ChunkSpan } from '#domain/log-query.ts'
 
-/** The shard's tables. Rows written are the bill, so a row holds many lines. Written and read here only. */
+/** The shard's first tables. Rows written are the bill, so a row holds many lines. Written and read here only. */
 export const LOG_TABLES: readonly string[] = [
   `CREATE TABLE log_chunk (
     flow_run_id TEXT NOT NULL, -- '' for lines of no flow run
@@ -18,6 +18,29 @@ export const LOG_TABLES: readonly string[] = [
   ) WITHOUT ROWID`,
 ]
 
+/** The second step: chunks know when their lines arrived. The text stays last: what stands before it is read without it. */
+export const LOG_ARRIVAL_TABLES: readonly string[] = [
+  'ALTER TABLE log_chunk RENAME TO former_log_chunk',
+  `CREATE TABLE log_chunk (
+    flow_run_id TEXT NOT NULL, -- '' for lines of no flow run
+    position INTEGER NOT NULL, -- the number of its first line within the run
+    count INTEGER NOT NULL,
+    first TEXT NOT NULL,       -- earliest and latest timestamp in it
+    last TEXT NOT NULL,
+    least_level INTEGER NOT NULL,
+    most_level INTEGER NOT NULL,
+    received INTEGER NOT NULL, -- milliseconds; when its last line arrived
+    batches TEXT NOT NULL,     -- in a run's newest chunk: hashes of the batches of the last minutes
+    body TEXT NOT NULL,        -- a JSON array per line of text
+    PRIMARY KEY (flow_run_id, position)
+  ) WITHOUT ROWID`,
+  `INSERT INTO log_chunk
+    SELECT flow_run_id, position, count, first, last, least_level, most_level,
+      1000 * unixepoch('now'), batches, body
+    FROM former_log_chunk`,
+  'DROP TABLE former_log_chunk',
+]
+
 /** A chunk grows to this size before the next one begins: few rows, and none that is slow to read. */
 const CHUNK_CHARS = 65_536
 /** An object's row holds 2 MB; a line whose JSON is longer than this is cut. */
@@ -25,6 +48,8 @@ const MAX_LINE_BYTES = 1_500_000
 /** A client that got no answer sends a batch again within this time. */
 const BATCH_MEMORY_MICROS = 600_000_000
 const MAX_BATCHES = 64
+/** Deleted in one go: some MB. */
+const SWEEP_CHUNKS = 100
 
 type Body = [
   level: number,
@@ -58,15 +83,18 @@ export class LogStore {
     this.#storage = storage
   }
 
-  /** Adds a batch of one run's lines, unless the same batch was added within the last minutes: then false. */
-  append(flowRunId: string, logs: LogCreate[], now: Micros): boolean {
+  /**
+   * Adds a batch of one run's lines, unless the same batch was added within the last minutes.
+   * @returns the number of the first line; undefined when the batch was known
+   */
+  append(flowRunId: string, logs: LogCreate[], now: Micros): number | undefined {
     const received = formatTimestamp(now)
     const hash = hash128(JSON.stringify(logs))
     return this.#storage.transactionSync(() => {
       const newest = this.#newest(flowRunId)
       const batches = recent(newest?.batches ?? {}, now)
       if (hash in batches) {
-        return false
+        return undefined
       }
       batches[hash] = now
       this.#write(
@@ -75,7 +103,7 @@ export class LogStore {
         logs.map((log) => toBody(log, received)),
         batches,
       )
-      return true
+      return (newest?.position ?? 0) + (newest?.count ?? 0)
     })
   }
 
@@ -101,22 +129,28 @@ export class LogStore {
       )
       .toArray()
     return rows.flatMap(({ body }) =>
-      body.split('\n').map((text, offset) => {
-        const [level, timestamp, name, message, taskRunId, received] = JSON.parse(text) as Body
-        const index = chunk.position + offset
-        return {
-          created: received,
-          updated: received,
-          name,
-          level,
-          message,
-          timestamp,
-          flow_run_id: chunk.flow_run_id === '' ? null : chunk.flow_run_id,
-          task_run_id: taskRunId,
-          index,
-        }
-      }),
+      body
+        .split('\n')
+        .map((text, offset) =>
+          toLine(JSON.parse(text) as Body, chunk.flow_run_id, chunk.position + offset),
+        ),
     )
+  }
+
+  /** Lets go of some of the lines that arrived before that time, in milliseconds. @returns whether there are more */
+  sweep(before: number): boolean {
+    const { rowsWritten } = this.#storage.sql.exec(
+      `DELETE FROM log_chunk WHERE (flow_run_id, position) IN
+         (SELECT flow_run_id, position FROM log_chunk WHERE received < ? LIMIT ?)`,
+      before,
+      SWEEP_CHUNKS,
+    )
+    return rowsWritten >= SWEEP_CHUNKS
+  }
+
+  /** Whether there is any line. */
+  holdsLines(): boolean {
+    return this.#storage.sql.exec('SELECT 1 FROM log_chunk LIMIT 1').toArray().length > 0
   }
 
   remove(flowRunId: string): void {
@@ -152,7 +186,7 @@ export class LogStore {
       if (index === 0 && newest !== undefined) {
         this.#storage.sql.exec(
           `UPDATE log_chunk SET count = count + ?, first = min(first, ?), last = max(last, ?),
-             least_level = min(least_level, ?), most_level = max(most_level, ?), batches = ?,
+             least_level = min(least_level, ?), most_level = max(most_level, ?), received = ?, batches = ?,
              body = body || char(10) || ?
            WHERE flow_run_id = ? AND position = ?`,
           part.texts.length,
@@ -160,6 +194,7 @@ export class LogStore {
           part.last,
           part.leastLevel,
           part.mostLevel,
+          Date.now(),
           memory,
           text,
           flowRunId,
@@ -168,8 +203,8 @@ export class LogStore {
       } else {
         this.#storage.sql.exec(
           `INSERT INTO log_chunk
-             (flow_run_id, position, count, first, last, least_level, most_level, batches, body)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+             (flow_run_id, position, count, first, last, least_level, most_level, received, batches, body)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
           flowRunId,
           position,
           part.texts.length,
@@ -177,6 +212,7 @@ export class LogStore {
           part.last,
           part.leastLevel,
           part.mostLevel,
+          Date.now(),
           memory,
           text,
         )
@@ -191,6 +227,35 @@ interface NewestChunk {
   count: number
   chars: number
   batches: Batches
+}
+
+/** Lines as they are stored when they are added to a run, the first one under that number. */
+export function toStoredLines(
+  flowRunId: string,
+  first: number,
+  logs: readonly LogCreate[],
+  now: Micros,
+): StoredLine[] {
+  const received = formatTimestamp(now)
+  return logs.map((log, offset) => toLine(toBody(log, received), flowRunId, first + offset))
+}
+
+function toLine(
+  [level, timestamp, name, message, taskRunId, received]: Body,
+  flowRunId: string,
+  index: number,
+): StoredLine {
+  return {
+    created: received,
+    updated: received,
+    name,
+    level,
+    message,
+    timestamp,
+    flow_run_id: flowRunId === '' ? null : flowRunId,
+    task_run_id: taskRunId,
+    index,
+  }
 }
 
 function toBody(log: LogCreate, received: string): Body {

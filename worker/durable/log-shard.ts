@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Micros } from '#core/time.ts'
 import type { Log, LogCreate } from '#core/wire/log.ts'
-import type { LogsQuery } from '#core/wire/query.ts'
+import { logFilter, type LogFilter, type LogsQuery } from '#core/wire/query.ts'
 import {
   chunksOfRanks,
   compare,
@@ -15,11 +15,25 @@ import type { Bindings } from '#storage/workspace.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
-import { LOG_TABLES, LogStore, toLog, type Chunk, type StoredLine } from './log-shard-store.ts'
+import {
+  LOG_ARRIVAL_TABLES,
+  LOG_TABLES,
+  LogStore,
+  toLog,
+  toStoredLines,
+  type Chunk,
+  type StoredLine,
+} from './log-shard-store.ts'
 import { migrate } from './migrate.ts'
+import { SUBSCRIBER_TABLE, Subscribers } from './subscribers.ts'
 
 /** The feed hears of a run's new lines at most this often. */
 const ANNOUNCE_MS = 250
+/** Longer than events: logs are read when somebody asks what went wrong last week, or last month. */
+const LOGS_STAY_MS = 30 * 24 * 3_600_000
+const SWEEP_EVERY_MS = 24 * 3_600_000
+/** Between two steps of letting go of old lines. */
+const SWEEP_PAUSE_MS = 1000
 
 /** Keeps the logs of the flow runs whose ids hash to it. */
 export class LogShard extends DurableObject<Bindings> {
@@ -28,13 +42,29 @@ export class LogShard extends DurableObject<Bindings> {
   /** When the feed last heard of a run's lines; in memory, since a signal that is lost with it costs a reader one poll. */
   readonly #announced = new Map<string, number>()
   readonly #waiting = new Set<string>()
-  #alarmSet = false
+  readonly #subscribers: Subscribers<LogFilter, StoredLine>
+  #sweepMs: number | null = null
+  #alarmMs: number | null = null
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, ...LOG_TABLES]])
+    migrate(ctx.storage.sql, ctx.storage, [
+      [CONTEXT_TABLE, ...LOG_TABLES],
+      [...LOG_ARRIVAL_TABLES, SUBSCRIBER_TABLE],
+    ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#store = new LogStore(ctx.storage)
+    this.#subscribers = new Subscribers<LogFilter, StoredLine>(ctx, {
+      tag: 'logs',
+      parse: (text) => logFilter.parse(JSON.parse(text)),
+      matcher: lineMatcher,
+      frame: (line) => JSON.stringify({ type: 'log', log: toLog(line) }),
+    })
+    void ctx.blockConcurrencyWhile(async () => {
+      // An alarm that is set may stand for the next sweep, whose time is kept nowhere else.
+      this.#alarmMs = await ctx.storage.getAlarm()
+      this.#sweepMs = this.#alarmMs
+    })
   }
 
   /** Keeps the lines; idempotent for a batch that is sent again within ten minutes. */
@@ -42,11 +72,36 @@ export class LogShard extends DurableObject<Bindings> {
     this.#context.keep(context)
     const runs = Map.groupBy(logs, (log) => log.flow_run_id ?? '')
     for (const [flowRunId, batch] of runs) {
-      if (this.#store.append(flowRunId, batch, now) && flowRunId !== '') {
+      const first = this.#store.append(flowRunId, batch, now)
+      if (first === undefined) {
+        continue
+      }
+      if (this.#subscribers.any) {
+        this.#subscribers.send(toStoredLines(flowRunId, first, batch, now))
+      }
+      if (flowRunId !== '') {
         this.#announce(flowRunId)
       }
     }
-    this.#armAlarm()
+    this.#sweepMs ??= Date.now() + SWEEP_EVERY_MS
+    this.#arm()
+  }
+
+  /** Takes the Worker's end of a socket that wants lines as they come; the Worker has checked the key. */
+  override fetch(request: Request): Response {
+    return request.headers.get('Upgrade') === 'websocket'
+      ? this.#subscribers.accept()
+      : new Response('expected a WebSocket', { status: 426 })
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#subscribers.subscribe(socket, message)
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    this.#subscribers.closed(socket)
+    // 1005 and 1006 only report that there was no close frame; they can't be sent.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code, reason)
   }
 
   /** A page of this shard's lines that pass the filter, in the order (time, flow run, line), or its exact reverse. */
@@ -76,15 +131,29 @@ export class LogShard extends DurableObject<Bindings> {
     this.#store.remove(flowRunId)
   }
 
-  /** Tells the feed what `append` held back. Never throws. */
+  /** Tells the feed what `append` held back, and lets go of old lines. Never throws. */
   override alarm(): void {
-    this.#alarmSet = false
+    this.#alarmMs = null
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const flowRunId of waiting) {
       this.#announce(flowRunId)
     }
-    this.#armAlarm()
+    if (this.#sweepMs !== null && this.#sweepMs <= Date.now()) {
+      this.sweep()
+    }
+    this.#arm()
+  }
+
+  /** Lets go of some lines that are older than logs are kept. */
+  sweep(): void {
+    const now = Date.now()
+    const more = this.#store.sweep(now - LOGS_STAY_MS)
+    this.#sweepMs = more
+      ? now + SWEEP_PAUSE_MS
+      : this.#store.holdsLines()
+        ? now + SWEEP_EVERY_MS
+        : null
   }
 
   /** Without conditions on lines, all chunks before the page are counted, not read. */
@@ -151,11 +220,15 @@ export class LogShard extends DurableObject<Bindings> {
     }
   }
 
-  #armAlarm(): void {
-    if (this.#waiting.size > 0 && !this.#alarmSet) {
-      this.#alarmSet = true
-      this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + ANNOUNCE_MS))
+  /** Sets the one alarm to what comes first; a row written, so only when that has changed. */
+  #arm(): void {
+    const announce = this.#waiting.size > 0 ? Date.now() + ANNOUNCE_MS : Infinity
+    const next = Math.min(announce, this.#sweepMs ?? Infinity)
+    if (next === Infinity || (this.#alarmMs !== null && this.#alarmMs <= next)) {
+      return
     }
+    this.#alarmMs = next
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(next))
   }
 }
 
