@@ -102,6 +102,14 @@ CREATE TABLE `configuration` (
 	PRIMARY KEY(`workspace_id`, `key`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `task_cache` (
+	`workspace_id` text NOT NULL,
+	`cache_key` text NOT NULL,
+	`cache_expiration` text,
+	`state` text NOT NULL,
+	PRIMARY KEY(`workspace_id`, `cache_key`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `variable` (
 	`workspace_id` text NOT NULL,
 	`id` text NOT NULL,
