@@ -1,13 +1,20 @@
 import { Hono } from 'hono'
+import { addAdminRoutes } from './http/admin.ts'
+import { addBlockDocumentRoutes } from './http/block-documents.ts'
+import { addBlockSchemaRoutes } from './http/block-schemas.ts'
+import { addBlockTypeRoutes } from './http/block-types.ts'
 import { addCollectionRoutes } from './http/collections.ts'
 import { addAutomationRoutes } from './http/automations.ts'
 import { addConcurrencyLimitRoutes } from './http/concurrency-limits.ts'
 import { addConcurrencySlotRoutes } from './http/concurrency-slots.ts'
 import { addConcurrencyStatusRoutes } from './http/concurrency-status.ts'
 import { addArtifactRoutes } from './http/artifacts.ts'
+import { addBulkRoutes } from './http/bulk.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
+import { addEventListRoutes } from './http/event-lists.ts'
+import { addEventSocketRoutes } from './http/event-sockets.ts'
 import { addEventRoutes } from './http/events.ts'
 import { addExecutionRoutes } from './http/executions.ts'
 import { addFeedRoutes } from './http/feed.ts'
@@ -15,6 +22,7 @@ import { addFlowRunChangeRoutes } from './http/flow-run-changes.ts'
 import { addFlowRunInputRoutes } from './http/flow-run-inputs.ts'
 import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
+import { addLogSocketRoute } from './http/log-socket.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
 import { refuseOtherMethods } from './http/methods.ts'
@@ -64,7 +72,11 @@ export function newApp(): Hono<AppEnv> {
 
 function addRoutes(api: Api): void {
   addServerRoutes(api)
+  addAdminRoutes(api)
   addCollectionRoutes(api)
+  addBlockTypeRoutes(api)
+  addBlockSchemaRoutes(api)
+  addBlockDocumentRoutes(api)
   addOpenApiRoutes(api)
   addFlowRoutes(api)
   addDeploymentRoutes(api)
@@ -85,10 +97,14 @@ function addRoutes(api: Api): void {
   addConcurrencySlotRoutes(api)
   addTagLimitRoutes(api)
   addEventRoutes(api)
+  addEventListRoutes(api)
+  addEventSocketRoutes(api)
   addAutomationRoutes(api)
   addLogRoutes(api)
+  addLogSocketRoute(api)
   addFeedRoutes(api)
   addVariableRoutes(api)
+  addBulkRoutes(api)
   addArtifactRoutes(api)
 }
 

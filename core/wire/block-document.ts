@@ -9,7 +9,7 @@ const blockDocumentName = z
   .max(255)
   .regex(
     /^[a-z0-9-]*$/,
-    'Block document name must only contain lowercase letters, numbers, and dashes.',
+    'Value error, Block document name must only contain lowercase letters, numbers, and dashes.',
   )
 
 export const blockDocumentCreate = z
@@ -21,7 +21,7 @@ export const blockDocumentCreate = z
     is_anonymous: z.boolean().optional(),
   })
   .refine((body) => body.is_anonymous === true || typeof body.name === 'string', {
-    message: 'Names must be provided for block documents.',
+    message: 'Value error, Names must be provided for block documents.',
   })
   .meta({ id: 'BlockDocumentCreate' })
 export type BlockDocumentCreate = z.infer<typeof blockDocumentCreate>

@@ -7,7 +7,7 @@ const blockTypeSlug = z
   .max(255)
   .regex(
     /^[a-z0-9-]*$/,
-    'Block type slug must only contain lowercase letters, numbers, and dashes.',
+    'Value error, Block type slug must only contain lowercase letters, numbers, and dashes.',
   )
 
 /** A row of D1 has 2 MB at most; a logo may be a data URL. */

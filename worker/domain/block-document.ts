@@ -5,6 +5,7 @@ import { fullBlockSchema, type BlockCatalog } from './block-schema.ts'
 import { maskSecrets } from './block-secrets.ts'
 import { DomainError } from './errors.ts'
 import { isObject } from './exact-json.ts'
+import type { ObjectEvent } from './object-event.ts'
 
 /** A document as it is kept: its data without that of the documents it refers to. */
 export interface StoredBlockDocument extends Omit<
@@ -85,6 +86,7 @@ function secretFieldsOf(catalog: BlockCatalog, schemaId: string): string[] {
   return schema === undefined ? [] : secretFields(JSON.parse(schema.fields) as JsonObject)
 }
 
+/** Where the secrets of a schema's documents are. */
 export function secretFields(fields: BlockSchema['fields']): string[] {
   const listed = fields['secret_fields']
   return Array.isArray(listed) ? listed.filter((field) => typeof field === 'string') : []
@@ -128,3 +130,45 @@ function referencedId(key: string, reference: Json): string {
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Tells of a document that has a name of its own: its data's texts but for secrets, and what it is. */
+export function blockDocumentEvents(
+  verb: 'created' | 'updated' | 'deleted',
+  document: BlockDocument,
+): ObjectEvent[] {
+  if (document.is_anonymous) {
+    return []
+  }
+  const { block_schema: schema, block_type_id, block_type_name } = document
+  const secret = new Set(secretFields(schema.fields))
+  const texts = Object.entries(document.data).filter(
+    ([key, value]) => typeof value === 'string' && !secret.has(key),
+  )
+  return [
+    {
+      kind: 'block-document',
+      verb,
+      id: document.id,
+      name: document.name,
+      related: [
+        {
+          'prefect.resource.id': `prefect.block-type.${block_type_id}`,
+          'prefect.resource.role': 'block-type',
+          'prefect.resource.name': block_type_name,
+        },
+        {
+          'prefect.resource.id': `prefect.block-schema.${schema.id}`,
+          'prefect.resource.role': 'block-schema',
+        },
+      ],
+      payload: {
+        name: document.name,
+        data: Object.fromEntries(texts),
+        block_schema: {
+          capabilities: schema.capabilities,
+          block_type: { id: block_type_id, name: block_type_name },
+        },
+      },
+    },
+  ]
+}

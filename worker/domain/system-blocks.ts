@@ -25,6 +25,11 @@ export const systemBlockSchemas: ReadonlyMap<string, StoredBlockSchema> = new Ma
   }),
 )
 
+/** Those that can't be deleted. */
+export const protectedBlockTypes: readonly BlockType[] = [...systemBlockTypes.values()].filter(
+  (type) => type.is_protected,
+)
+
 export function systemBlockTypeBySlug(slug: string): BlockType | undefined {
   return [...systemBlockTypes.values()].find((type) => type.slug === slug)
 }

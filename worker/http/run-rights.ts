@@ -29,6 +29,12 @@ const WRITES: ReadonlySet<string> = new Set([
   'post /events',
   'post /artifacts/',
   'patch /artifacts/{id}',
+  // Block.save() in a flow: what there is of a class, then the document.
+  'post /block_types/',
+  'patch /block_types/{id}',
+  'post /block_schemas/',
+  'post /block_documents/',
+  'patch /block_documents/{id}',
   // Variable.set() and Variable.unset() in a flow.
   'post /variables/',
   'patch /variables/{id}',

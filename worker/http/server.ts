@@ -94,16 +94,4 @@ export function addServerRoutes(api: Api): void {
     },
     () => ({ status: 200, body: '👋' }),
   )
-  endpoint(
-    api,
-    {
-      method: 'get',
-      path: '/admin/storage',
-      tag,
-      summary: 'The default result storage: none, results stay where flows write them',
-      answers: { 200: z.object({ default_result_storage_block_id: z.null() }) },
-      survivesOutage: true,
-    },
-    () => ({ status: 200, body: { default_result_storage_block_id: null } }),
-  )
 }

@@ -97,17 +97,20 @@ export async function listBlockTypes(
   return [...own, ...system].toSorted(byName).slice(slice.offset, slice.offset + slice.limit)
 }
 
-/** @returns whether it was made; false when the workspace has one of that slug */
-export async function insertBlockType(workspace: Workspace, type: BlockType): Promise<boolean> {
+/** @returns what was made; undefined when the workspace has one of that slug */
+export async function insertBlockType(
+  workspace: Workspace,
+  type: BlockType,
+): Promise<BlockType | undefined> {
   const system = systemBlockTypeBySlug(type.slug)
   const values = { ...type, is_system: false, deleted: false }
-  const made =
+  const [made] =
     system === undefined
       ? await workspace.store
           .insert(blockType)
           .values({ ...values, workspace_id: workspace.id })
           .onConflictDoNothing()
-          .returning({ id: blockType.id })
+          .returning(columns)
       : // One that was deleted comes back under its old id, with which its schemas are.
         await workspace.store
           .update(blockType)
@@ -119,8 +122,8 @@ export async function insertBlockType(workspace: Workspace, type: BlockType): Pr
               eq(blockType.deleted, true),
             ),
           )
-          .returning({ id: blockType.id })
-  return made.length > 0
+          .returning(columns)
+  return made
 }
 
 /** Stores what a type is from now on, be it the workspace's own or the system's. */
