@@ -334,6 +334,8 @@ export const blockDocumentsQuery = z
     ...blockDocumentFilters,
     include_secrets: z.boolean().optional(),
     sort: z.enum(['NAME_ASC', 'NAME_DESC', 'BLOCK_TYPE_AND_NAME_ASC']).nullish(),
+    /** Prefect's client sends this, which its server does not know: only null, which asks for nothing. */
+    block_schema_type: z.null().optional(),
     ...page,
   })
   .meta({ id: 'BlockDocumentsQuery' })
