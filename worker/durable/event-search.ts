@@ -27,6 +27,7 @@ export interface EventSearch {
 /** The first events that pass, in an order; stops opening chunks once no later one can hold an earlier event. */
 export function searchEvents(log: EventLog, search: EventSearch): StreamPage {
   const { order, after, limit } = search
+  const distinct = search.filter.resource?.distinct === true
   const read = reader(log, search)
   const byOrder = (a: ReceivedEvent, b: ReceivedEvent) => compareEvents(a, b, order)
   let found: ReceivedEvent[] = []
@@ -45,6 +46,9 @@ export function searchEvents(log: EventLog, search: EventSearch): StreamPage {
     }
     opened += 1
     found.push(...read(head).filter((event) => after === null || isAfter(event, after, order)))
+    if (distinct) {
+      found = firstOfEach(found.toSorted(byOrder))
+    }
     if (found.length > limit) {
       found = found.toSorted(byOrder).slice(0, limit + 1)
     }
@@ -113,6 +117,17 @@ function reader(
         (event) => span.since <= event.occurred && event.occurred <= span.until && matches(event),
       )
   }
+}
+
+/** Of events in order, the first one of each resource. */
+function firstOfEach(events: readonly ReceivedEvent[]): ReceivedEvent[] {
+  const seen = new Set<string>()
+  return events.filter(({ resource }) => {
+    const id = resource['prefect.resource.id'] ?? ''
+    const isFirst = !seen.has(id)
+    seen.add(id)
+    return isFirst
+  })
 }
 
 function isBeyond(edge: Place, place: Place, order: Order): boolean {

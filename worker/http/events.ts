@@ -3,9 +3,7 @@ import { event, type Event } from '#core/wire/event.ts'
 import { DomainError } from '#domain/errors.ts'
 import { emitEvents } from '../operations/emit-events.ts'
 import { endpoint, type Api } from './endpoint.ts'
-
-/** As in Prefect; an event is kept in a row, and a row holds 2 MB. */
-const MAX_EVENT_CHARS = 1_500_000
+import { MAX_EVENT_CHARS } from './event-intake.ts'
 
 export function addEventRoutes(api: Api): void {
   endpoint(

@@ -2,9 +2,11 @@ type Message = string | ArrayBuffer
 
 /** Holds what a client sends until somebody takes it: it need not wait for answers. */
 export class Inbox {
+  /** How the client closed. */
+  readonly closed: Promise<{ code: number; reason: string }>
   #kept: Message[] = []
   #deliver: ((message: Message) => void) | undefined
-  #closed = false
+  #isClosed = false
   #whenClosed: (() => void) | undefined
 
   constructor(socket: WebSocket) {
@@ -15,16 +17,19 @@ export class Inbox {
         this.#deliver(data as Message)
       }
     })
-    socket.addEventListener('close', () => {
-      this.#closed = true
-      this.#whenClosed?.()
+    this.closed = new Promise((resolve) => {
+      socket.addEventListener('close', ({ code, reason }) => {
+        this.#isClosed = true
+        this.#whenClosed?.()
+        resolve({ code, reason })
+      })
     })
   }
 
   /** The next frame; undefined when it does not come in time, or never will. */
   async next(waitMs: number): Promise<Message | undefined> {
     const kept = this.#kept.shift()
-    if (kept !== undefined || this.#closed) {
+    if (kept !== undefined || this.#isClosed) {
       return kept
     }
     return await new Promise((resolve) => {

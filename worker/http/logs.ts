@@ -4,7 +4,8 @@ import { logsQuery, MAX_PAGE, type LogsQuery } from '#core/wire/query.ts'
 import { compare, demands } from '#domain/log-query.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { objectContext } from '../operations/object-context.ts'
-import { logShardStub, logShardStubs } from '../operations/stubs.ts'
+import { readFlowRun } from '../operations/read-flow-run.ts'
+import { logShardsOf, logShardStub } from '../operations/stubs.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 
 const tag = 'Logs'
@@ -53,8 +54,9 @@ export function addLogRoutes(api: Api): void {
       answers: { 200: z.string() },
       errors: [404, 503],
     },
-    ({ workspace, params, query }) => {
+    async ({ workspace, params, query, now }) => {
       const format = query.format ?? 'csv'
+      await readFlowRun(workspace, params.id, now)
       return {
         response: new Response(streamLogs(workspace, params.id, FORMATS[format].line), {
           headers: {
@@ -85,17 +87,7 @@ async function appendLogs(workspace: Workspace, logs: LogCreate[], now: number):
 async function filterLogs(workspace: Workspace, query: LogsQuery): Promise<Log[]> {
   const context = objectContext(workspace)
   const { flowRunIds } = demands(query.logs)
-  const stubs =
-    flowRunIds === undefined
-      ? logShardStubs(workspace)
-      : [
-          ...new Map(
-            flowRunIds.map((id) => {
-              const stub = logShardStub(workspace, id)
-              return [stub.id.toString(), stub] as const
-            }),
-          ).values(),
-        ]
+  const stubs = logShardsOf(workspace, flowRunIds)
   const [only, ...others] = stubs
   if (only === undefined) {
     return []

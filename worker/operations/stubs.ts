@@ -3,6 +3,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import type { ConcurrencyLimits } from '../durable/concurrency-limits.ts'
 import type { EventHub } from '../durable/event-hub.ts'
 import type { EventStream } from '../durable/event-stream.ts'
+import type { Jobs } from '../durable/jobs.ts'
 import type { LogShard } from '../durable/log-shard.ts'
 import type { TaskQueue } from '../durable/task-queue.ts'
 import type { WorkPool } from '../durable/work-pool.ts'
@@ -64,14 +65,31 @@ export function taskQueueStub(workspace: Owner): Remote<TaskQueue> {
   return stub(workspace, workspace.bindings.TASK_QUEUE, 'tasks')
 }
 
+/** The workspace's long work. */
+export function jobsStub(workspace: Owner): Remote<Jobs> {
+  return stub(workspace, workspace.bindings.JOBS, 'jobs')
+}
+
 /** The shard that keeps a flow run's logs; logs of no flow run share one. */
 export function logShardStub(workspace: Workspace, flowRunId: string | null): Remote<LogShard> {
   const index = shardOf(flowRunId ?? '', workspace.log_shards)
   return stub(workspace, workspace.bindings.LOG_SHARD, `logs:${index}`)
 }
 
+/** The shards that keep the logs of these flow runs; undefined: of all. */
+export function logShardsOf(
+  workspace: Workspace,
+  flowRunIds: readonly string[] | undefined,
+): Remote<LogShard>[] {
+  if (flowRunIds === undefined) {
+    return logShardStubs(workspace)
+  }
+  const stubs = flowRunIds.map((id) => logShardStub(workspace, id))
+  return [...new Map(stubs.map((shard) => [shard.id.toString(), shard])).values()]
+}
+
 /** All log shards of the workspace. */
-export function logShardStubs(workspace: Workspace): Remote<LogShard>[] {
+function logShardStubs(workspace: Workspace): Remote<LogShard>[] {
   return Array.from({ length: workspace.log_shards }, (_, index) =>
     stub<LogShard>(workspace, workspace.bindings.LOG_SHARD, `logs:${index}`),
   )
