@@ -3,7 +3,7 @@ import { formatTimestamp, parseTimestamp } from '#core/time.ts'
 import type { StateCreate } from '#core/wire/state.ts'
 import type { TaskRunPolicy } from '#core/wire/task-run.ts'
 import { proposedState } from '#domain/flow-run.ts'
-import { taskPolicy } from '#domain/task-run-rules.ts'
+import { NO_FACTS, taskPolicy, type TaskRunFacts } from '#domain/task-run-rules.ts'
 import { applyTaskState, newTaskRun, toTaskRun, type TaskRunRecord } from '#domain/task-run.ts'
 import { judge } from '#domain/transition.ts'
 
@@ -19,10 +19,20 @@ function aTaskRun(states: StateCreate[], policy: TaskRunPolicy = {}): TaskRunRec
   return run
 }
 
-function propose(run: TaskRunRecord, state: StateCreate, force = false, now = NOW) {
+function propose(
+  run: TaskRunRecord,
+  state: StateCreate,
+  force = false,
+  now = NOW,
+  facts: Partial<TaskRunFacts> = {},
+) {
   const to = proposedState(state, now)
   const from = run.states.at(-1) ?? null
-  return judge(taskPolicy(to, force), { run, from, to, now }, { random: 0.5 })
+  return judge(
+    taskPolicy(to, force),
+    { run, from, to, now },
+    { ...NO_FACTS, ...facts, random: 0.5 },
+  )
 }
 
 describe('CoreTaskPolicy', () => {

@@ -12,6 +12,7 @@ import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { objectContext, workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub, eventStreamNumber } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import { DEFERRED_TABLE, DeferredTasks } from './deferred-tasks.ts'
 import { EVENT_LOG_TABLES, EventLog } from './event-log.ts'
 import { Publication } from './event-publication.ts'
 import { countBy, countMatching, searchEvents, type EventSearch } from './event-search.ts'
@@ -32,19 +33,30 @@ export class EventStream extends DurableObject<Bindings> {
   readonly #context: ContextStore
   readonly #log: EventLog
   readonly #taskRuns: StreamTaskRuns
+  readonly #deferred: DeferredTasks
   readonly #publication: Publication
   #sweepMs: number | null
   #alarmMs: number | null = null
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, ...EVENT_TABLES], EVENT_LOG_TABLES])
+    migrate(ctx.storage.sql, ctx.storage, [
+      [CONTEXT_TABLE, ...EVENT_TABLES],
+      EVENT_LOG_TABLES,
+      DEFERRED_TABLE,
+    ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#log = new EventLog(ctx.storage.sql)
     this.#sweepMs = this.#log.nextSweep()
+    this.#deferred = new DeferredTasks({
+      sql: ctx.storage.sql,
+      workspace: () => this.#workspace(),
+      find: (id) => this.#taskRuns.find(id),
+    })
     this.#taskRuns = new StreamTaskRuns({
       storage: ctx.storage,
       workspace: () => this.#workspace(),
+      deferred: this.#deferred,
       waitUntil: (promise) => {
         ctx.waitUntil(promise)
       },
@@ -207,6 +219,9 @@ export class EventStream extends DurableObject<Bindings> {
   override async alarm(): Promise<void> {
     this.#alarmMs = null
     await Promise.all([this.#taskRuns.onAlarm(), this.#publication.onAlarm()])
+    if (this.#deferred.due !== null && this.#deferred.due <= Date.now()) {
+      await this.#deferred.deliver(Date.now() * 1000)
+    }
     if (this.#sweepMs !== null && this.#sweepMs <= Date.now()) {
       this.#sweepEvents()
     }
@@ -262,7 +277,7 @@ export class EventStream extends DurableObject<Bindings> {
 
   /** Sets the one alarm to what comes first; a row written, so only when that has changed. */
   #arm(): void {
-    const times = [this.#taskRuns.due, this.#publication.due, this.#sweepMs]
+    const times = [this.#taskRuns.due, this.#publication.due, this.#deferred.due, this.#sweepMs]
     const next = Math.min(...times.map((time) => time ?? Infinity))
     if (next === Infinity || (this.#alarmMs !== null && this.#alarmMs <= next)) {
       return

@@ -16,9 +16,12 @@ import { judge, orchestrationResult } from '#domain/transition.ts'
 import { newId } from '#storage/new-id.ts'
 import { replicaRow, upsertReplicas } from '#storage/replica.ts'
 import { taskRun } from '#storage/schema/runs.ts'
+import { saveCachedState } from '#storage/task-caches.ts'
 import { findTaskRunRecords, removeTaskRunsOf, type TaskRunKey } from '#storage/task-runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { eventHubStub } from '../operations/stubs.ts'
+import { gatherTaskRunFacts, releaseSlotsOf } from '../operations/task-run-facts.ts'
+import type { DeferredTasks } from './deferred-tasks.ts'
 import { TaskRunStore } from './event-stream-store.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 
@@ -28,6 +31,7 @@ const RETRY_MS = 5000
 interface Surroundings {
   storage: DurableObjectStorage
   workspace(): Workspace
+  deferred: Pick<DeferredTasks, 'expect' | 'deliver'>
   waitUntil(promise: Promise<unknown>): void
   /** A time at which the alarm is wanted may have changed. */
   changed(): void
@@ -141,7 +145,8 @@ export class StreamTaskRuns {
     const name = generateName([Math.random(), Math.random()])
     const run = applyTaskState(newTaskRun(create, id, name, now), proposed, newId(now), now)
     this.#merged.add(run.id)
-    await this.#settle(run)
+    this.#deps.deferred.expect(run)
+    await Promise.all([this.#settle(run), this.#deps.deferred.deliver(now)])
     return { taskRun: toTaskRun(run, now), created: true }
   }
 
@@ -159,21 +164,36 @@ export class StreamTaskRuns {
     if (run === undefined) {
       return undefined
     }
-    const from = run.states.at(-1) ?? null
+    const workspace = this.#deps.workspace()
     const to = proposedState(state, now)
+    const facts = await gatherTaskRunFacts(workspace, run, to, force, now)
+    const current = this.#store.find(id)
+    if (current === undefined || current.deleted) {
+      await releaseSlotsOf(workspace, { ...run, deleted: true }, now)
+      return undefined
+    }
+    const from = current.states.at(-1) ?? null
     const judgement = judge(
       taskPolicy(to, force),
-      { run, from, to, now },
-      { random: Math.random() },
+      { run: current, from, to, now },
+      { ...facts, random: Math.random() },
     )
     const { verdict } = judgement
     const next =
       verdict.kind === 'accept' ? judgement.to : verdict.kind === 'reject' ? verdict.state : null
     if (next === null) {
+      await releaseSlotsOf(workspace, current, now)
       return { result: orchestrationResult(verdict, from), written: false }
     }
     const changed = applyTaskState(judgement.run, next, newId(now), now)
-    await this.#settle(changed)
+    this.#deps.deferred.expect(changed)
+    await Promise.all([this.#settle(changed), this.#deps.deferred.deliver(now)])
+    await releaseSlotsOf(workspace, changed, now)
+    const written = changed.states.at(-1)
+    const cacheKey = written?.state_details.cache_key
+    if (verdict.kind === 'accept' && written?.type === 'COMPLETED' && cacheKey) {
+      await saveCachedState(workspace, cacheKey, written)
+    }
     return {
       result: orchestrationResult(verdict, changed.states.at(-1) ?? null),
       written: true,
@@ -220,7 +240,9 @@ export class StreamTaskRuns {
     if (run === undefined) {
       return false
     }
-    await this.#settle({ ...run, deleted: true, seq: run.seq + 1, updated: formatTimestamp(now) })
+    const gone = { ...run, deleted: true, seq: run.seq + 1, updated: formatTimestamp(now) }
+    await this.#settle(gone)
+    await releaseSlotsOf(this.#deps.workspace(), gone, now)
     return true
   }
 
