@@ -1,6 +1,7 @@
 import type {
   Automation,
   AutomationCreateInput,
+  AutomationExplanation,
   AutomationsCount,
   AutomationsQuery,
   AutomationUpdateInput,
@@ -12,12 +13,28 @@ import type {
   ArtifactUpdate,
 } from './wire/artifact.ts'
 import type {
+  BulkDeleted,
+  DeploymentsBulkDelete,
+  FlowRunsBulkDelete,
+  FlowRunsBulkSetState,
+  FlowRunsBulkStates,
+  FlowsBulkDelete,
+} from './wire/bulk.ts'
+import type {
+  BlockDocument,
+  BlockDocumentCreate,
+  BlockDocumentUpdate,
+} from './wire/block-document.ts'
+import type { BlockSchema, BlockSchemaCreate } from './wire/block-schema.ts'
+import type { BlockType, BlockTypeCreate, BlockTypeUpdate } from './wire/block-type.ts'
+import type {
   Deployment,
   DeploymentCreate,
   DeploymentFlowRunCreate,
   DeploymentUpdate,
 } from './wire/deployment.ts'
-import type { Event } from './wire/event.ts'
+import type { EventCountsQuery, EventsQuery } from './wire/event-query.ts'
+import type { Event, EventCount, EventPage } from './wire/event.ts'
 import type {
   Accept,
   AcceptResult,
@@ -120,6 +137,11 @@ export interface ClientOptions {
   timeoutMs?: number
 }
 
+/** Where results are stored that flows do not place themselves. */
+interface ResultStorage {
+  default_result_storage_block_id: string | null
+}
+
 interface Call {
   body?: unknown
   query?: Record<string, string>
@@ -147,6 +169,60 @@ export class Client {
   readCollectionView = (view: string) =>
     this.#call<JsonObject>('GET', `/collections/views/${encode(view)}`)
 
+  readSettings = () => this.#call<JsonObject>('GET', '/admin/settings')
+  readResultStorage = () => this.#call<ResultStorage>('GET', '/admin/storage')
+  setResultStorage = (blockDocumentId: string) =>
+    this.#call<ResultStorage>('PUT', '/admin/storage', {
+      body: { default_result_storage_block_id: blockDocumentId },
+    })
+  clearResultStorage = () => this.#call<void>('DELETE', '/admin/storage')
+
+  // Blocks: types, schemas and documents
+  createBlockType = (body: BlockTypeCreate) =>
+    this.#call<BlockType>('POST', '/block_types/', { body })
+  readBlockType = (id: string) => this.#call<BlockType>('GET', `/block_types/${id}`)
+  readBlockTypeBySlug = (slug: string) =>
+    this.#call<BlockType>('GET', `/block_types/slug/${encode(slug)}`)
+  filterBlockTypes = (body: query.BlockTypesQuery = {}) =>
+    this.#call<BlockType[]>('POST', '/block_types/filter', { body })
+  updateBlockType = (id: string, body: BlockTypeUpdate) =>
+    this.#call<void>('PATCH', `/block_types/${id}`, { body })
+  deleteBlockType = (id: string) => this.#call<void>('DELETE', `/block_types/${id}`)
+  installSystemBlockTypes = () =>
+    this.#call<null>('POST', '/block_types/install_system_block_types')
+  createBlockSchema = (body: BlockSchemaCreate) =>
+    this.#call<BlockSchema>('POST', '/block_schemas/', { body })
+  readBlockSchema = (id: string) => this.#call<BlockSchema>('GET', `/block_schemas/${id}`)
+  readBlockSchemaByChecksum = (checksum: string, version?: string) =>
+    this.#call<BlockSchema>('GET', `/block_schemas/checksum/${encode(checksum)}`, {
+      query: version === undefined ? {} : { version },
+    })
+  filterBlockSchemas = (body: query.BlockSchemasQuery = {}) =>
+    this.#call<BlockSchema[]>('POST', '/block_schemas/filter', { body })
+  deleteBlockSchema = (id: string) => this.#call<void>('DELETE', `/block_schemas/${id}`)
+  listBlockCapabilities = () => this.#call<string[]>('GET', '/block_capabilities/')
+  createBlockDocument = (body: BlockDocumentCreate) =>
+    this.#call<BlockDocument>('POST', '/block_documents/', { body })
+  readBlockDocument = (id: string, secrets = false) =>
+    this.#call<BlockDocument>('GET', `/block_documents/${id}`, { query: showing(secrets) })
+  readBlockDocumentByName = (slug: string, name: string, secrets = false) =>
+    this.#call<BlockDocument>(
+      'GET',
+      `/block_types/slug/${encode(slug)}/block_documents/name/${encode(name)}`,
+      { query: showing(secrets) },
+    )
+  listBlockDocumentsOfType = (slug: string, secrets = false) =>
+    this.#call<BlockDocument[]>('GET', `/block_types/slug/${encode(slug)}/block_documents`, {
+      query: showing(secrets),
+    })
+  filterBlockDocuments = (body: query.BlockDocumentsQuery = {}) =>
+    this.#call<BlockDocument[]>('POST', '/block_documents/filter', { body })
+  countBlockDocuments = (body: query.BlockDocumentsCount = {}) =>
+    this.#call<number>('POST', '/block_documents/count', { body })
+  updateBlockDocument = (id: string, body: BlockDocumentUpdate) =>
+    this.#call<void>('PATCH', `/block_documents/${id}`, { body })
+  deleteBlockDocument = (id: string) => this.#call<void>('DELETE', `/block_documents/${id}`)
+
   // Flows
   createFlow = (body: FlowCreate) => this.#call<Flow>('POST', '/flows/', { body })
   readFlow = (id: string) => this.#call<Flow>('GET', `/flows/${id}`)
@@ -155,6 +231,8 @@ export class Client {
   deleteFlow = (id: string) => this.#call<void>('DELETE', `/flows/${id}`)
   filterFlows = (body: query.FlowsQuery = {}) =>
     this.#call<Flow[]>('POST', '/flows/filter', { body })
+  bulkDeleteFlows = (body: FlowsBulkDelete) =>
+    this.#call<BulkDeleted>('POST', '/flows/bulk_delete', { body })
   countFlows = (body: query.FlowsCount = {}) => this.#call<number>('POST', '/flows/count', { body })
   paginateFlows = (body: query.FlowsPage = {}) =>
     this.#call<query.Paged<Flow>>('POST', '/flows/paginate', { body })
@@ -170,6 +248,8 @@ export class Client {
   deleteDeployment = (id: string) => this.#call<void>('DELETE', `/deployments/${id}`)
   filterDeployments = (body: query.DeploymentsQuery = {}) =>
     this.#call<Deployment[]>('POST', '/deployments/filter', { body })
+  bulkDeleteDeployments = (body: DeploymentsBulkDelete) =>
+    this.#call<BulkDeleted>('POST', '/deployments/bulk_delete', { body })
   countDeployments = (body: query.DeploymentsCount = {}) =>
     this.#call<number>('POST', '/deployments/count', { body })
   paginateDeployments = (body: query.DeploymentsPage = {}) =>
@@ -199,6 +279,10 @@ export class Client {
   updateFlowRun = (id: string, body: FlowRunUpdate) =>
     this.#call<void>('PATCH', `/flow_runs/${id}`, { body })
   deleteFlowRun = (id: string) => this.#call<void>('DELETE', `/flow_runs/${id}`)
+  bulkDeleteFlowRuns = (body: FlowRunsBulkDelete) =>
+    this.#call<BulkDeleted>('POST', '/flow_runs/bulk_delete', { body })
+  bulkSetFlowRunState = (body: FlowRunsBulkSetState) =>
+    this.#call<FlowRunsBulkStates>('POST', '/flow_runs/bulk_set_state', { body })
   filterFlowRuns = (body: query.FlowRunsQuery = {}) =>
     this.#call<FlowRun[]>('POST', '/flow_runs/filter', { body })
   countFlowRuns = (body: query.FlowRunsCount = {}) =>
@@ -349,6 +433,8 @@ export class Client {
     this.#call<Automation[]>('POST', '/automations/filter', { body })
   countAutomations = (body: AutomationsCount = {}) =>
     this.#call<number>('POST', '/automations/count', { body })
+  explainAutomation = (id: string) =>
+    this.#call<AutomationExplanation>('GET', `/automations/${id}/explain`)
   automationsRelatedTo = (resourceId: string) =>
     this.#call<Automation[]>('GET', `/automations/related-to/${encode(resourceId)}`)
   deleteAutomationsOwnedBy = (resourceId: string) =>
@@ -376,6 +462,12 @@ export class Client {
     this.#call<null>('POST', '/logs/', { body, signal })
   filterLogs = (body: query.LogsQuery = {}) => this.#call<Log[]>('POST', '/logs/filter', { body })
   createEvents = (body: Event[]) => this.#call<void>('POST', '/events', { body })
+  filterEvents = (body: EventsQuery = {}) =>
+    this.#call<EventPage>('POST', '/events/filter', { body })
+  readNextEvents = (pageToken: string) =>
+    this.#call<EventPage>('GET', '/events/filter/next', { query: { 'page-token': pageToken } })
+  countEventsBy = (countable: 'day' | 'time' | 'event' | 'resource', body: EventCountsQuery) =>
+    this.#call<EventCount[]>('POST', `/events/count-by/${countable}`, { body })
 
   async #call<T>(method: string, path: string, call: Call = {}): Promise<T> {
     const url = new URL(this.apiUrl + path)
@@ -411,6 +503,11 @@ export class Client {
     }
     return body as T
   }
+}
+
+/** Whether secrets are shown, or masked. */
+function showing(secrets: boolean): Record<string, string> {
+  return { include_secrets: String(secrets) }
 }
 
 function encode(segment: string): string {

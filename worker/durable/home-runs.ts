@@ -195,7 +195,7 @@ export function create(home: Home, request: NewFlowRun): HomeRun {
   return made
 }
 
-function propose(
+export function propose(
   home: Home,
   run: HomeRun,
   request: SetState,

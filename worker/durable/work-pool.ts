@@ -23,6 +23,7 @@ import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import type { Bindings } from '#storage/workspace.ts'
 import { onAlarm } from './home-alarm.ts'
+import * as bulk from './home-bulk.ts'
 import * as config from './home-config.ts'
 import * as executions from './home-executions.ts'
 import * as inputs from './home-inputs.ts'
@@ -124,6 +125,19 @@ export class WorkPool extends DurableObject<Bindings> {
     id: string,
   ): Promise<{ flow_id: string; idempotency_key: string | null } | null> {
     return await runs.deleteFlowRun(this.#of(context), id)
+  }
+
+  async deleteFlowRuns(context: HomeContext, chosen: bulk.ChosenRuns): Promise<bulk.DeletedRun[]> {
+    return await bulk.deleteFlowRuns(this.#of(context), chosen)
+  }
+
+  async proposeStates(
+    context: HomeContext,
+    chosen: bulk.ChosenRuns,
+    request: SetState,
+    proposer: Proposer,
+  ): Promise<{ id: string; result: OrchestrationResult }[]> {
+    return await bulk.proposeStates(this.#of(context), chosen, request, proposer)
   }
 
   // Executions

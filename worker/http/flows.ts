@@ -3,9 +3,12 @@ import { flow, flowCreate, flowUpdate, type Flow, type FlowCreate } from '#core/
 import { flowsCount, flowsPage, flowsQuery, paged } from '#core/wire/query.ts'
 import type { Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
+import { flowEvent } from '#domain/flow-event.ts'
 import * as flows from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
-import { deleteFlow } from '../operations/delete-flow.ts'
+import { objectContext } from '../operations/object-context.ts'
+import { jobsStub } from '../operations/stubs.ts'
+import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, nameParam, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
 
@@ -22,9 +25,14 @@ export function addFlowRoutes(api: Api): void {
       body: flowCreate,
       answers: { 200: flow, 201: flow },
     },
-    async ({ workspace, body, now }) => {
+    async (request) => {
+      const { workspace, body, now } = request
       const { created, flow: made } = await getOrCreateFlow(workspace, body, now)
-      return created ? { status: 201, body: made } : { status: 200, body: made }
+      if (!created) {
+        return { status: 200, body: made }
+      }
+      emitLater(request, [flowEvent('created', made)])
+      return { status: 201, body: made }
     },
   )
   endpoint(
@@ -71,8 +79,12 @@ export function addFlowRoutes(api: Api): void {
       answers: { 204: null },
       errors: [404],
     },
-    async ({ workspace, params, body, now }) =>
-      (await flows.updateFlow(workspace, params.id, body, now)) ? { status: 204 } : notFound(),
+    async (request) => {
+      const { workspace, params, body, now } = request
+      const changed = (await flows.updateFlow(workspace, params.id, body, now)) ?? notFound()
+      emitLater(request, [flowEvent('updated', changed)])
+      return { status: 204 }
+    },
   )
   endpoint(
     api,
@@ -80,13 +92,18 @@ export function addFlowRoutes(api: Api): void {
       method: 'delete',
       path: '/flows/{id}',
       tag,
-      summary: 'Delete a flow with its deployments; its runs stay',
+      summary: 'Delete a flow with its deployments and runs; the runs go after the answer',
       params: idParam,
       answers: { 204: null },
       errors: [404, 503],
     },
-    async ({ workspace, params, now }) => {
-      await deleteFlow(workspace, params.id, now)
+    async (request) => {
+      const { workspace, params } = request
+      const found = (await flows.findFlow(workspace, params.id)) ?? notFound()
+      if (!(await jobsStub(workspace).deleteFlow(objectContext(workspace), found.id))) {
+        return notFound()
+      }
+      emitLater(request, [flowEvent('deleted', found)])
       return { status: 204 }
     },
   )

@@ -1,15 +1,14 @@
 import { releaseIdempotencyKey } from '#storage/idempotency-keys.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { flowRunHome, flowRunNotFound } from './flow-run-home.ts'
-import { eventStreamStub, logShardStub } from './stubs.ts'
 import { objectContext } from './object-context.ts'
+import { eventStreamStub, logShardStub } from './stubs.ts'
 
 /** Deletes a run, then what hangs on it: a repeated call after a failure in between ends it. */
 export async function deleteFlowRun(workspace: Workspace, id: string): Promise<void> {
   const home = await flowRunHome(workspace, id)
   const deleted = await home.stub.deleteFlowRun(home.context, id)
-  await logShardStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
-  await eventStreamStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
+  await deleteRemains(workspace, id)
   if (deleted === null) {
     throw flowRunNotFound()
   }
@@ -19,4 +18,10 @@ export async function deleteFlowRun(workspace: Workspace, id: string): Promise<v
       key: deleted.idempotency_key,
     })
   }
+}
+
+/** Logs and task runs of a run that was deleted. */
+export async function deleteRemains(workspace: Workspace, id: string): Promise<void> {
+  await logShardStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
+  await eventStreamStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
 }

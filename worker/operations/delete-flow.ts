@@ -1,34 +1,79 @@
-import type { Micros } from '#core/time.ts'
-import { DomainError } from '#domain/errors.ts'
-import { listDeployments } from '#storage/deployments.ts'
-import { removeFlow } from '#storage/flows.ts'
+import type { HomeKey } from '#core/flow-run-id.ts'
+import { listRunIdsOfFlow } from '#storage/flow-runs.ts'
+import { listDeploymentsOfFlow, removeFlow } from '#storage/flows.ts'
+import { releaseIdempotencyKeysOfFlow } from '#storage/idempotency-keys.ts'
 import type { Workspace } from '#storage/workspace.ts'
-import { deleteDeployment } from './change-deployment.ts'
+import { deleteAtHomes } from './change-flow-runs.ts'
+import { homeContext } from './configure-home.ts'
+import { deleteRemains } from './delete-flow-run.ts'
+import { homeStub } from './stubs.ts'
 
-/** How many of a flow's deployments are read at once. */
-const PAGE = 50
+/** A flow that is being deleted with all that is its: what is known to be left. */
+export interface FlowDeletion {
+  flow_id: string
+  /** Gone from the store; their homes have not heard it. */
+  deployments: { id: string; home_key: HomeKey }[]
+  /** Being deleted. */
+  flow_run_ids: string[]
+  /** How often in a row no run was found. */
+  empty_looks: number
+}
+
+/** How many deployments and runs one step deletes: some seconds' work. */
+const STEP_DEPLOYMENTS = 20
+const STEP_RUNS = 50
+/** A run that was just made comes to the store within a second; so the last look is some time after the one before. */
+const LAST_LOOK_AFTER_MS = 5000
+
+/** What a deletion begins with, before anything is gone. */
+export async function planFlowDeletion(workspace: Workspace, id: string): Promise<FlowDeletion> {
+  const deployments = await listDeploymentsOfFlow(workspace, id)
+  return { flow_id: id, deployments, flow_run_ids: [], empty_looks: 0 }
+}
+
+/** From here on nobody sees the flow or its deployments. Undefined: there is no such flow. */
+export async function hideFlow(
+  workspace: Workspace,
+  deletion: FlowDeletion,
+): Promise<FlowDeletion | undefined> {
+  const { removed, deployments } = await removeFlow(workspace, deletion.flow_id)
+  const known = new Set(deletion.deployments.map(({ id }) => id))
+  const late = deployments.filter(({ id }) => !known.has(id))
+  return removed ? { ...deletion, deployments: [...deletion.deployments, ...late] } : undefined
+}
 
 /**
- * Deletes a flow and its deployments, each through its home, which ends their schedules. A repeated call after a failure in
- * between ends it. The flow's runs stay as a record, without a flow.
+ * One step of the rest; repeating it is harmless. Homes hear first that deployments are gone, which ends their schedules;
+ * then runs are deleted until two looks find none.
+ * @returns what is left, and when to go on; null when nothing is
  */
-export async function deleteFlow(workspace: Workspace, id: string, now: Micros): Promise<void> {
-  const filters = { flows: { id: { any_: [id] } } }
-  for (;;) {
-    const page = { limit: PAGE, offset: 0 }
-    // Each page is read after the one before is gone.
-    // oxlint-disable-next-line no-await-in-loop
-    const deployments = await listDeployments(workspace, filters, 'NAME_ASC', page, now)
-    if (deployments.length === 0) {
-      break
-    }
-    for (const deployment of deployments) {
-      // One after the other: they may share a home, which would make the later ones wait anyway.
-      // oxlint-disable-next-line no-await-in-loop
-      await deleteDeployment(workspace, deployment.id, now)
-    }
+export async function continueFlowDeletion(
+  workspace: Workspace,
+  deletion: FlowDeletion,
+): Promise<{ left: FlowDeletion; afterMs: number } | null> {
+  const { flow_id, deployments, flow_run_ids } = deletion
+  if (deployments.length > 0) {
+    await Promise.all(
+      deployments.slice(0, STEP_DEPLOYMENTS).map(async ({ id, home_key }) => {
+        const context = homeContext(workspace, home_key)
+        await homeStub(workspace, home_key).applyDeployment(context, id, null)
+      }),
+    )
+    return { left: { ...deletion, deployments: deployments.slice(STEP_DEPLOYMENTS) }, afterMs: 0 }
   }
-  if (!(await removeFlow(workspace, id))) {
-    throw new DomainError('not_found', 'Flow not found')
+  if (flow_run_ids.length > 0) {
+    await deleteAtHomes(workspace, flow_run_ids, null)
+    // Of all, since an interrupted step may have deleted some already.
+    await Promise.all(flow_run_ids.map((id) => deleteRemains(workspace, id)))
+    return { left: { ...deletion, flow_run_ids: [] }, afterMs: 0 }
   }
+  const ids = await listRunIdsOfFlow(workspace, flow_id, STEP_RUNS)
+  if (ids.length > 0) {
+    return { left: { ...deletion, flow_run_ids: ids, empty_looks: 0 }, afterMs: 0 }
+  }
+  if (deletion.empty_looks === 0) {
+    return { left: { ...deletion, empty_looks: 1 }, afterMs: LAST_LOOK_AFTER_MS }
+  }
+  await releaseIdempotencyKeysOfFlow(workspace, flow_id)
+  return null
 }

@@ -153,6 +153,37 @@ export async function listFlowRuns(
   return rows.map((row) => toFlowRun(row.run, shownNames(row.names), now))
 }
 
+/** The ids of runs that filters choose, the newest first. */
+export async function listFlowRunIds(
+  workspace: Workspace,
+  filters: Filters,
+  limit: number,
+): Promise<string[]> {
+  const condition = toSql(flowRunCondition(workspace.id, filters))
+  const rows = await selectIds(workspace, condition, 'ID_DESC').limit(limit)
+  return rows.map((row) => row.id)
+}
+
+/** Also of a flow that is gone itself, so that no filter of flows finds them. */
+export async function listRunIdsOfFlow(
+  workspace: Workspace,
+  flowId: string,
+  limit: number,
+): Promise<string[]> {
+  const rows = await workspace.store
+    .select({ id: flowRun.id })
+    .from(flowRun)
+    .where(
+      and(
+        eq(flowRun.workspace_id, workspace.id),
+        eq(flowRun.flow_id, flowId),
+        eq(flowRun.deleted, false),
+      ),
+    )
+    .limit(limit)
+  return rows.map((row) => row.id)
+}
+
 /** The runs that follow a position, with where the last of them stands. */
 export async function listFlowRunRows(
   workspace: Workspace,

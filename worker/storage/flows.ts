@@ -1,11 +1,12 @@
 import { and, asc, count, desc, eq, type SQL } from 'drizzle-orm'
+import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Flow, FlowCreate, FlowUpdate } from '#core/wire/flow.ts'
 import type { FlowSort } from '#core/wire/query.ts'
 import { flowCondition, type Filters } from '#domain/filter.ts'
 import { toSql } from './condition.ts'
 import { newId } from './new-id.ts'
-import { flow } from './schema/config.ts'
+import { deployment, flow } from './schema/config.ts'
 import type { Workspace } from './workspace.ts'
 
 const columns = {
@@ -67,31 +68,52 @@ export async function insertFlow(
   return row
 }
 
-/** @returns whether the workspace has that flow */
+/** @returns the flow as it is now; undefined when the workspace has none of that id */
 export async function updateFlow(
   workspace: Workspace,
   id: string,
   body: FlowUpdate,
   now: Micros,
-): Promise<boolean> {
-  const changed = await workspace.store
+): Promise<Flow | undefined> {
+  const [changed] = await workspace.store
     .update(flow)
     .set({
       updated: formatTimestamp(now),
       ...(body.tags === undefined ? {} : { tags: body.tags }),
     })
     .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
-    .returning({ id: flow.id })
-  return changed.length > 0
+    .returning(columns)
+  return changed
 }
 
-/** @returns whether the workspace had that flow */
-export async function removeFlow(workspace: Workspace, id: string): Promise<boolean> {
-  const removed = await workspace.store
-    .delete(flow)
-    .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
-    .returning({ id: flow.id })
-  return removed.length > 0
+/** The flow's deployments, with the homes that run their schedules. */
+export async function listDeploymentsOfFlow(
+  workspace: Workspace,
+  id: string,
+): Promise<{ id: string; home_key: HomeKey }[]> {
+  return await deploymentsOfFlow(workspace, id)
+}
+
+/** Removes a flow, and with it its deployments, which their homes must hear of. */
+export async function removeFlow(
+  workspace: Workspace,
+  id: string,
+): Promise<{ removed: boolean; deployments: { id: string; home_key: HomeKey }[] }> {
+  const [deployments, removed] = await workspace.store.batch([
+    deploymentsOfFlow(workspace, id),
+    workspace.store
+      .delete(flow)
+      .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
+      .returning({ id: flow.id }),
+  ])
+  return { removed: removed.length > 0, deployments }
+}
+
+function deploymentsOfFlow(workspace: Workspace, id: string) {
+  return workspace.store
+    .select({ id: deployment.id, home_key: deployment.home_key })
+    .from(deployment)
+    .where(and(eq(deployment.workspace_id, workspace.id), eq(deployment.flow_id, id)))
 }
 
 export async function listFlows(

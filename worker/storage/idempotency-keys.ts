@@ -28,6 +28,16 @@ export async function reserveIdempotencyKey(
   return rows[0]?.flow_run_id ?? wanted.flow_run_id
 }
 
+/** Frees all keys of a flow that was deleted. */
+export async function releaseIdempotencyKeysOfFlow(
+  workspace: Workspace,
+  flowId: string,
+): Promise<void> {
+  await workspace.store
+    .delete(idempotencyKey)
+    .where(and(eq(idempotencyKey.workspace_id, workspace.id), eq(idempotencyKey.flow_id, flowId)))
+}
+
 /** Frees the key of a run that was deleted. */
 export async function releaseIdempotencyKey(
   workspace: Workspace,

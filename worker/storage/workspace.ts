@@ -10,6 +10,7 @@ export type Bindings = Pick<
   | 'LOG_SHARD'
   | 'CONCURRENCY_LIMITS'
   | 'TASK_QUEUE'
+  | 'JOBS'
   | 'ASSETS'
 > & {
   /** Signs run tokens, seals block documents. A Worker secret in production. */
