@@ -5,16 +5,20 @@ export const uuid = z
   .string()
   .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'Input should be a valid UUID')
   .transform((text) => text.toLowerCase())
+  .meta({ format: 'uuid' })
 
 /** Any ISO 8601 time in; UTC with six digits of fraction out. */
-export const timestamp = z.string().transform((text, context) => {
-  const time = parseTimestamp(text)
-  if (time === undefined) {
-    context.addIssue({ code: 'custom', message: 'Input should be a valid datetime', input: text })
-    return z.NEVER
-  }
-  return formatTimestamp(time)
-})
+export const timestamp = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform((text, context) => {
+    const time = parseTimestamp(text)
+    if (time === undefined) {
+      context.addIssue({ code: 'custom', message: 'Input should be a valid datetime', input: text })
+      return z.NEVER
+    }
+    return formatTimestamp(time)
+  })
 
 export const objectName = z
   .string()

@@ -46,6 +46,7 @@ export const flowRunCreate = z
     work_pool_name: objectName.nullish(),
     work_queue_name: objectName.nullish(),
     job_variables: jsonObject.nullish(),
+    infrastructure_document_id: z.null().optional(),
     deployment_id: uuid.nullish(),
   })
   .meta({ id: 'FlowRunCreate' })

@@ -68,7 +68,7 @@ export const state = z
 export type State = z.infer<typeof state>
 
 export const setState = z
-  .strictObject({ state: stateCreate, force: z.boolean().optional() })
+  .strictObject({ state: stateCreate, force: z.boolean().nullish() })
   .meta({ id: 'SetState' })
 export type SetState = z.infer<typeof setState>
 

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { json, labels, stored, tags, timestamp, uuid } from './common.ts'
+import { labels, stored, tags, timestamp, uuid } from './common.ts'
 import { state, stateCreate, stateType } from './state.ts'
 
 export const taskRunPolicy = z
@@ -13,8 +13,21 @@ export const taskRunPolicy = z
   .meta({ id: 'TaskRunPolicy' })
 export type TaskRunPolicy = z.infer<typeof taskRunPolicy>
 
-/** Parameter name -> what fed it: `{input_type: "task_run", id}`, `flow_run`, `parameter` or `constant`. */
-export const taskInputs = z.record(z.string(), z.array(z.record(z.string(), json)))
+/** Parameter name -> what fed it. */
+export const taskInputs = z.record(
+  z.string(),
+  z.array(
+    z.discriminatedUnion('input_type', [
+      z.object({ input_type: z.literal('task_run'), id: uuid }).meta({ id: 'TaskRunResult' }),
+      z.object({ input_type: z.literal('flow_run'), id: uuid }).meta({ id: 'FlowRunResult' }),
+      z.object({ input_type: z.literal('parameter'), name: z.string() }).meta({ id: 'Parameter' }),
+      z.object({ input_type: z.literal('constant'), type: z.string() }).meta({ id: 'Constant' }),
+    ]),
+  ),
+)
+
+/** Longer ones are refused, as Prefect does. */
+const MAX_CACHE_KEY = 2000
 
 export const taskRunCreate = z
   .strictObject({
@@ -24,7 +37,7 @@ export const taskRunCreate = z
     flow_run_id: uuid.nullish(),
     task_key: z.string(),
     dynamic_key: z.string(),
-    cache_key: z.string().nullish(),
+    cache_key: z.string().max(MAX_CACHE_KEY).nullish(),
     cache_expiration: timestamp.nullish(),
     task_version: z.string().nullish(),
     empirical_policy: taskRunPolicy.nullish(),

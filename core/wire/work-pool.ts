@@ -2,11 +2,18 @@ import * as z from 'zod'
 import { jsonObject, objectName, stored, uuid } from './common.ts'
 
 const limit = z.int().min(0)
-const storageConfiguration = z.looseObject({
-  bundle_upload_step: jsonObject.nullish(),
-  bundle_execution_step: jsonObject.nullish(),
-  default_result_storage_block_id: uuid.nullish(),
-})
+const storageConfiguration = z
+  .strictObject({
+    bundle_upload_step: jsonObject.nullable().default(null),
+    bundle_execution_step: jsonObject.nullable().default(null),
+    default_result_storage_block_id: uuid.nullable().default(null),
+  })
+  .meta({ id: 'WorkPoolStorageConfiguration' })
+export const NO_STORAGE: z.output<typeof storageConfiguration> = {
+  bundle_upload_step: null,
+  bundle_execution_step: null,
+  default_result_storage_block_id: null,
+}
 
 export const workPoolCreate = z
   .strictObject({

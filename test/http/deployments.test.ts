@@ -100,7 +100,7 @@ test('a deployment with a name and a flow only has the defaults', async () => {
     work_pool_name: null,
     global_concurrency_limit: null,
     concurrency_options: null,
-    pull_steps: null,
+    pull_steps: [],
   })
 })
 

@@ -59,11 +59,6 @@ describe('POST /flow_runs/', () => {
       { state_type: 'SCHEDULED', work_pool_name: 'pool', work_queue_name: 'default' },
     ],
     [
-      'a queue that is missing',
-      () => ({ work_pool_name: pool, work_queue_name: 'made', state: { type: 'SCHEDULED' } }),
-      { work_queue_name: 'made' },
-    ],
-    [
       'all that it may have',
       () => ({
         name: 'named',
@@ -101,6 +96,12 @@ describe('POST /flow_runs/', () => {
 
   it.each<[string, () => object, number, unknown]>([
     ['a flow that is missing', () => ({ flow_id: NOBODY }), 404, 'Flow not found'],
+    [
+      'a queue that is missing',
+      () => ({ work_pool_name: pool, work_queue_name: 'none' }),
+      404,
+      "Work pool queue 'pool/none' not found.",
+    ],
     [
       'a pool that is missing',
       () => ({ work_pool_name: 'none' }),
@@ -230,7 +231,12 @@ describe('POST /deployments/{id}/create_flow_run', () => {
     const wrong = await runOf(deployment.id, { job_variables: { memory: 'much' } })
     expect(wrong.status).toBe(422)
     expect(JSON.stringify(wrong.body)).toContain('memory')
-    expect((await runOf(deployment.id, { job_variables: { memory: 2 } })).status).toBe(201)
+    const right = await runOf(deployment.id, { job_variables: { memory: 2 } })
+    expect(right.status).toBe(201)
+    const change = async (memory: unknown) =>
+      await ask('PATCH', `/flow_runs/${(right.body as FlowRun).id}`, { job_variables: { memory } })
+    expect((await change('more')).status).toBe(422)
+    expect((await change(3)).status).toBe(204)
   })
 
   it.each<[string, () => Promise<string>, object, number]>([

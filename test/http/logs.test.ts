@@ -120,7 +120,8 @@ describe('a request that is refused', () => {
 
 test('all lines of a run are downloaded as CSV, as text and as JSON lines', async () => {
   const { client, key } = await aWorkspace()
-  const run = crypto.randomUUID()
+  const flow = await client.createFlow({ name: 'flow' })
+  const { id: run } = await client.createFlowRun({ flow_id: flow.id })
   const lines = Array.from({ length: 4500 }, (_, index) => aLog(index, { flow_run_id: run }))
   await client.createLogs(lines)
   await client.createLogs([aLog(9000, { flow_run_id: run, level: 40, message: 'a "b",\nc' })])
@@ -141,4 +142,13 @@ test('all lines of a run are downloaded as CSV, as text and as JSON lines', asyn
   expect(json).toHaveLength(4501)
   expect(JSON.parse(json[4499] ?? '')).toMatchObject({ message: 'line 4499', flow_run_id: run })
   expect((await download('?format=xml')).status).toBe(422)
+})
+
+test('lines of a run that is not there are no file', async () => {
+  const { key } = await aWorkspace()
+  const path = `/flow_runs/${crypto.randomUUID()}/logs/download`
+  const response = await fetchWorker(`${API_URL}${path}`, {
+    headers: { Authorization: `Bearer ${key}` },
+  })
+  expect(response.status).toBe(404)
 })

@@ -158,7 +158,6 @@ const OTHERWISE: Record<string, number> = {
   'POST /deployments/': 409,
   'GET /flow_run_states/': 200,
   'GET /task_run_states/': 200,
-  'GET /flow_runs/{id}/logs/download': 200,
   // It is no WebSocket that asks here.
   'GET /work_pools/{name}/doorbell': 400,
 }

@@ -142,6 +142,20 @@ describe('a body', () => {
     expect(await response.json()).toMatchObject({ exception_detail: [{ loc: ['body'], type }] })
   })
 
+  test('that asks for too many says so in the words that Prefect’s command line looks for', async () => {
+    const { key } = await aWorkspace()
+    const response = await fetchWorker(`${API_URL}/logs/filter`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${key}` },
+      body: '{"limit": 201}',
+    })
+    expect(response.status).toBe(422)
+    expect(await response.json()).toMatchObject({
+      detail: 'Invalid limit: must be less than or equal to 200.',
+      exception_detail: [{ loc: ['body', 'limit'] }],
+    })
+  })
+
   test('that is too large is a 413, counted and declared', async () => {
     const large = `"${'x'.repeat(MAX_BODY_BYTES)}"`
     expect((await post(large)).status).toBe(413)

@@ -31,6 +31,11 @@ test('schedules are added, changed and removed', async () => {
   })
   expect(cron?.schedule).toEqual({ cron: '0 0 L * *', timezone: 'Europe/Berlin', day_or: false })
   expect(await client.readSchedules(id)).toHaveLength(2)
+  const [minutes] = await client.createSchedules(id, [
+    { schedule: { interval: 'PT1M30S' as never } },
+  ])
+  expect(minutes?.schedule).toMatchObject({ interval: 90 })
+  await client.deleteSchedule(id, minutes?.id ?? '')
   const hourly = interval?.id ?? ''
   await client.updateSchedule(id, hourly, {
     active: false,
@@ -71,6 +76,7 @@ test('schedules added at once with one slug are added once', async () => {
 
 test.for<[string, string, unknown, number, unknown]>([
   ['POST', '', { schedule: {} }, 422, ['body']],
+  ['POST', '', [{ schedule: { interval: 'PT' } }], 422, ['body', 0, 'schedule']],
   ['POST', '', [{ schedule: { interval: 0 } }], 422, ['body', 0, 'schedule', 'interval']],
   ['POST', '', [{ schedule: { cron: '* * *' } }], 422, ['body', 0, 'schedule', 'cron']],
   [

@@ -134,6 +134,11 @@ test('lists are filtered, sorted, counted and numbered', async () => {
   expect(listed[0]?.state).toMatchObject({ type: 'PENDING', id: listed[0]?.state_id })
   expect(await client.countTaskRuns({ task_runs })).toBe(3)
   expect(await client.countTaskRuns()).toBe(4)
+  await client.setTaskRunState(listed[1]?.id ?? '', { type: 'RUNNING' })
+  const longest = await client.filterTaskRuns({ task_runs, sort: 'DURATION_DESC' })
+  expect(longest[0]?.name).toBe('b')
+  const shortest = await client.filterTaskRuns({ task_runs, sort: 'DURATION_ASC' })
+  expect(shortest[2]?.name).toBe('b')
   const body = { task_runs, sort: 'NAME_DESC', limit: 2, page: 2 }
   expect(await call(key, 'POST', '/task_runs/paginate', body)).toMatchObject({
     status: 200,

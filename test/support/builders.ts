@@ -1,6 +1,7 @@
 import { flowRunId, flowRunStateId, runTail } from '#core/flow-run-id.ts'
 import { formatTimestamp } from '#core/time.ts'
 import type { State } from '#core/wire/state.ts'
+import { NO_STORAGE } from '#core/wire/work-pool.ts'
 import { DEFAULT_POLICY } from '#domain/flow-run.ts'
 import { newId } from '#storage/new-id.ts'
 import { deployment, flow, worker, workPool, workQueue } from '#storage/schema/config.ts'
@@ -41,7 +42,7 @@ export async function aWorkPool(
     base_job_template: {},
     is_paused: false,
     default_queue_id: newId(nowMicros()),
-    storage_configuration: {},
+    storage_configuration: NO_STORAGE,
     ...given,
   }
   const [made] = await workspace.store.insert(workPool).values(row).returning()

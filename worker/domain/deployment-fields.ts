@@ -57,7 +57,7 @@ export const NEW_DEPLOYMENT = {
   parameter_openapi_schema: {},
   parameters: {},
   tags: [],
-  pull_steps: null,
+  pull_steps: [],
   description: null,
   path: null,
   version: null,

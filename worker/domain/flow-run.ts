@@ -234,6 +234,6 @@ export function newFlowRunRecord(id: string, now: Micros): FlowRunRecord {
     auto_scheduled: false,
     infrastructure_pid: null,
     created_by: null,
-    job_variables: null,
+    job_variables: {},
   }
 }

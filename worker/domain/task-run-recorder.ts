@@ -5,6 +5,7 @@ import { stateDetails, stateType, type State } from '#core/wire/state.ts'
 import { taskInputs, taskRunPolicy } from '#core/wire/task-run.ts'
 import { isUuid } from '#core/uuid.ts'
 import {
+  DEFAULT_TASK_POLICY,
   compareStates,
   newTaskRun,
   replayStates,
@@ -31,7 +32,8 @@ const reportedTaskRun = z.object({
   empirical_policy: taskRunPolicy.nullish(),
   tags: tags.nullish(),
   labels: labels.nullish(),
-  task_inputs: taskInputs.nullish(),
+  // What fed a task run is no reason to lose it.
+  task_inputs: taskInputs.nullish().catch(null),
   run_count: z.int().nullish(),
   flow_run_run_count: z.int().nullish(),
   start_time: timestamp.nullish(),
@@ -218,7 +220,7 @@ function reportedColumns({ task_run: reported }: TaskRunEvent) {
     cache_key: reported.cache_key ?? null,
     cache_expiration: reported.cache_expiration ?? null,
     task_version: reported.task_version ?? null,
-    empirical_policy: reported.empirical_policy ?? {},
+    empirical_policy: { ...DEFAULT_TASK_POLICY, ...reported.empirical_policy },
     tags: reported.tags ?? [],
     labels: reported.labels ?? {},
     task_inputs: reported.task_inputs ?? {},

@@ -27,6 +27,15 @@ export function toTaskRun(run: TaskRunRecord, now: Micros): TaskRun {
   }
 }
 
+/** What a policy says that says nothing, as in Prefect. */
+export const DEFAULT_TASK_POLICY = {
+  max_retries: 0,
+  retry_delay_seconds: 0,
+  retries: null,
+  retry_delay: null,
+  retry_jitter_factor: null,
+} satisfies TaskRunRecord['empirical_policy']
+
 /** A task run without a state, as a request describes it. `id` and `name` stand in for what the request leaves out. */
 export function newTaskRun(
   create: TaskRunCreate,
@@ -48,7 +57,7 @@ export function newTaskRun(
     cache_key: create.cache_key ?? null,
     cache_expiration: create.cache_expiration ?? null,
     task_version: create.task_version ?? null,
-    empirical_policy: create.empirical_policy ?? {},
+    empirical_policy: { ...DEFAULT_TASK_POLICY, ...create.empirical_policy },
     tags: create.tags ?? [],
     labels: create.labels ?? {},
     task_inputs: create.task_inputs ?? {},

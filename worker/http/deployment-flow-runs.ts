@@ -49,7 +49,6 @@ export function addDeploymentFlowRunRoutes(api: Api): void {
       summary: 'Make a run of a deployment',
       params: idParam,
       body: deploymentFlowRunCreate,
-      bodyOptional: true,
       answers: { 200: flowRun, 201: flowRun },
       errors: [400, 404, 409],
     },

@@ -6,6 +6,7 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
 import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
 import { renewsLeases } from '#domain/slot-lease.ts'
+import { checkNewJobVariables } from '../operations/check-job-variables.ts'
 import { createFlowRun } from '../operations/create-flow-run.ts'
 import { deleteFlowRun } from '../operations/delete-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
@@ -67,9 +68,12 @@ function addRunRoutes(api: Api): void {
       answers: { 204: null },
       errors: [400, 404],
     },
-    async ({ workspace, params, body }) => {
+    async ({ workspace, params, body, now }) => {
       checkJsonSize(body.parameters, ['parameters'])
       checkJsonSize(body.job_variables, ['job_variables'])
+      if (body.job_variables) {
+        await checkNewJobVariables(workspace, params.id, body.job_variables, now)
+      }
       const home = await flowRunHome(workspace, params.id)
       const result = await home.stub.updateFlowRun(home.context, params.id, body)
       if (result === null) {

@@ -23,6 +23,12 @@ export function toPage(body: {
   const page = body.page ?? 1
   return {
     slice: { limit, offset: (page - 1) * limit },
-    answer: (results, count) => ({ results, count, limit, pages: Math.ceil(count / limit), page }),
+    answer: (results, count) => ({
+      results,
+      count,
+      limit,
+      pages: limit === 0 ? 0 : Math.ceil(count / limit),
+      page,
+    }),
   }
 }

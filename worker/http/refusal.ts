@@ -1,6 +1,7 @@
 import { DomainError, type ErrorCode } from '#domain/errors.ts'
 import { Unauthorized } from './auth.ts'
 import { BodyTooLarge, InvalidRequest } from './input.ts'
+import type { RefusedField } from './refused-field.ts'
 
 /** How an error is told to the client, in Prefect's shapes. */
 export interface Refusal {
@@ -28,6 +29,7 @@ export function toRefusal(error: unknown): Refusal {
         exception_message: error.message,
         exception_detail: error.fields,
         request_body: error.body,
+        ...limitDetail(error.fields),
       },
     }
   }
@@ -58,6 +60,16 @@ export function toRefusal(error: unknown): Refusal {
     }
   }
   return { status: 500, body: { exception_message: 'Internal Server Error' } }
+}
+
+/** Prefect's command line looks for these words, and then asks for a page of the server's own size. */
+function limitDetail(fields: RefusedField[]): { detail?: string } {
+  const found = fields.find(
+    ({ loc, type }) => loc.join('.') === 'body.limit' && /^(less|greater)_than/.test(type),
+  )
+  return found === undefined
+    ? {}
+    : { detail: `${found.msg.replace('Input should be', 'Invalid limit: must be')}.` }
 }
 
 function toDomainRefusal(error: DomainFault): Refusal {

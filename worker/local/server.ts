@@ -23,6 +23,8 @@ export interface LocalServer {
   workspace_api_url: string
   console_url: string
   api_key: string
+  /** Makes one more workspace, with an account of its own; answers with its key. */
+  addWorkspace: (name: string) => Promise<string>
   stop: () => Promise<void>
 }
 
@@ -82,6 +84,11 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
     workspace_api_url: `${origin}/api/accounts/${account_id}/workspaces/${workspace_id}`,
     console_url: origin,
     api_key,
+    addWorkspace: async (name) => {
+      const spec = { account_name: name, workspace_name: name, key_name: name }
+      const db = await runtime.getD1Database('DB')
+      return (await createWorkspace(db, spec, Date.now() * 1000)).key
+    },
     stop: async () => {
       watch.abort()
       await watching

@@ -1,7 +1,12 @@
 import { validateTemplate } from '#core/job-template.ts'
 import type { Micros } from '#core/time.ts'
 import type { JsonObject } from '#core/wire/common.ts'
-import type { WorkPool, WorkPoolCreate, WorkPoolUpdate } from '#core/wire/work-pool.ts'
+import {
+  NO_STORAGE,
+  type WorkPool,
+  type WorkPoolCreate,
+  type WorkPoolUpdate,
+} from '#core/wire/work-pool.ts'
 import { baseJobTemplateFor } from '#domain/base-job-templates.ts'
 import { DomainError } from '#domain/errors.ts'
 import { refuseIssues } from '#domain/refused.ts'
@@ -58,7 +63,7 @@ export async function createWorkPool(
         is_paused: body.is_paused ?? false,
         concurrency_limit: body.concurrency_limit ?? null,
         default_queue_id: queueId,
-        storage_configuration: body.storage_configuration ?? {},
+        storage_configuration: body.storage_configuration ?? NO_STORAGE,
       },
       now,
     ),

@@ -1,5 +1,4 @@
 import { flowRunId, homeKeyOf, type HomeKey } from '#core/flow-run-id.ts'
-import { validateJobVariables } from '#core/job-template.ts'
 import { generateName } from '#core/name.ts'
 import { mergeParameters, validateParameters } from '#core/parameters.ts'
 import type { Micros } from '#core/time.ts'
@@ -15,14 +14,19 @@ import { findFlow } from '#storage/flows.ts'
 import { pickPoollessHome } from '#storage/homes.ts'
 import { reserveIdempotencyKey } from '#storage/idempotency-keys.ts'
 import { readHomeWorkPoolByName } from '#storage/work-pools.ts'
+import { findWorkQueueByName } from '#storage/work-queues.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import type { NewFlowRun } from '../durable/work-pool.ts'
 import { ensureWorkQueue } from './change-work-queue.ts'
 import { homeContext } from './configure-home.ts'
+import { checkJobVariables } from './check-job-variables.ts'
 import { homeStub } from './stubs.ts'
 
 /** Who asks for a run. */
-export type Maker = { kind: 'key'; id: string; name: string } | { kind: 'run'; flow_run_id: string }
+export type Maker =
+  | { kind: 'key'; id: string; name: string }
+  | { kind: 'run'; flow_run_id: string }
+  | { kind: 'automation'; id: string; name: string }
 
 export interface CreatedFlowRun {
   run: FlowRun
@@ -53,13 +57,13 @@ export async function createFlowRun(
     throw new DomainError('not_found', `Work pool "${body.work_pool_name}" not found.`)
   }
   if (pool !== undefined && body.job_variables) {
-    checkJobVariables(pool.pool.base_job_template, [body.job_variables])
+    checkJobVariables(pool.pool.base_job_template, [body.job_variables], 'creating')
   }
   const queueId =
     pool === undefined
       ? null
       : body.work_queue_name
-        ? await ensureWorkQueue(workspace, pool.pool.name, body.work_queue_name, now)
+        ? await getQueueId(workspace, pool.pool.name, body.work_queue_name, now)
         : pool.pool.default_queue_id
   const home = pool?.home_key ?? (await pickPoollessHome(workspace, crypto.randomUUID()))
   return await make(workspace, home, body.idempotency_key ?? null, now, (id) => ({
@@ -79,7 +83,7 @@ export async function createFlowRun(
       tags: unique(body.tags ?? []),
       labels: { ...flow.labels, 'prefect.flow.id': flow.id, ...body.labels },
       parent_task_run_id: body.parent_task_run_id ?? null,
-      job_variables: body.job_variables ?? null,
+      job_variables: body.job_variables ?? {},
     },
     flow_name: flow.name,
     deployment_name: null,
@@ -127,7 +131,7 @@ export async function createFlowRunFromDeployment(
         ...body.labels,
       },
       parent_task_run_id: body.parent_task_run_id ?? null,
-      job_variables: body.job_variables ?? null,
+      job_variables: body.job_variables ?? {},
     },
     flow_name: flow.name,
     deployment_name: deployment.name,
@@ -167,9 +171,26 @@ async function make(
 }
 
 function createdBy(maker: Maker): CreatedBy {
-  return maker.kind === 'key'
-    ? { id: maker.id, type: 'API_KEY', display_value: maker.name }
-    : { id: maker.flow_run_id, type: 'FLOW_RUN', display_value: null }
+  return maker.kind === 'run'
+    ? { id: maker.flow_run_id, type: 'FLOW_RUN', display_value: null }
+    : {
+        id: maker.id,
+        type: maker.kind === 'key' ? 'API_KEY' : 'AUTOMATION',
+        display_value: maker.name,
+      }
+}
+
+async function getQueueId(
+  workspace: Workspace,
+  pool: string,
+  name: string,
+  now: Micros,
+): Promise<string> {
+  const found = await findWorkQueueByName(workspace, pool, name, now)
+  if (found === undefined) {
+    throw new DomainError('not_found', `Work pool queue '${pool}/${name}' not found.`)
+  }
+  return found.queue.id
 }
 
 async function queueOf(
@@ -191,10 +212,8 @@ async function queueOf(
   }
   if (body.job_variables) {
     const pool = await readHomeWorkPoolByName(workspace, poolName)
-    checkJobVariables(pool?.pool.base_job_template ?? {}, [
-      deployment.job_variables,
-      body.job_variables,
-    ])
+    const layers = [deployment.job_variables, body.job_variables]
+    checkJobVariables(pool?.pool.base_job_template ?? {}, layers, 'creating')
   }
   return body.work_queue_name
     ? await ensureWorkQueue(workspace, poolName, body.work_queue_name, now)
@@ -220,14 +239,6 @@ function checkParameters(
     code: 'conflict',
     prefix: 'Error creating flow run: ',
     field: ['parameters'],
-  })
-}
-
-function checkJobVariables(template: JsonObject, layers: JsonObject[]): void {
-  refuseIssues(() => validateJobVariables(template, layers, { required: true }), {
-    code: 'invalid',
-    prefix: 'Error creating flow run: ',
-    field: ['job_variables'],
   })
 }
 

@@ -20,6 +20,10 @@ const currentState = sql<State[]>`CASE WHEN json_array_length(${taskRun.states})
   JSON.parse(text),
 )
 
+/** Seconds, with what the current state adds while it is RUNNING. */
+const runTime = sql`(${taskRun.total_run_time} + CASE ${taskRun.state_type} WHEN 'RUNNING'
+  THEN unixepoch('now', 'subsec') - unixepoch(${taskRun.states} ->> '$[#-1].timestamp', 'subsec') ELSE 0 END)`
+
 /** Rows without a time come last, as far as a time is asked for; the id last, so that the order is total. */
 const ORDERS: Record<TaskRunSort, SQL[]> = {
   ID_DESC: [desc(taskRun.id)],
@@ -33,6 +37,8 @@ const ORDERS: Record<TaskRunSort, SQL[]> = {
     asc(taskRun.id),
   ],
   END_TIME_DESC: [desc(taskRun.end_time), desc(taskRun.id)],
+  DURATION_ASC: [asc(runTime), desc(taskRun.expected_start_time), desc(taskRun.id)],
+  DURATION_DESC: [desc(runTime), desc(taskRun.expected_start_time), desc(taskRun.id)],
 }
 
 export async function listTaskRuns(

@@ -8,7 +8,7 @@ import type { Log, LogCreate } from '../../../core/wire/log.ts'
 import type { DeploymentSchedule, DeploymentScheduleCreate } from '../../../core/wire/schedule.ts'
 import type { OrchestrationResult, State, StateCreate } from '../../../core/wire/state.ts'
 import type { TaskRun, TaskRunCreate } from '../../../core/wire/task-run.ts'
-import type { WorkPool, WorkPoolCreate } from '../../../core/wire/work-pool.ts'
+import { NO_STORAGE, type WorkPool, type WorkPoolCreate } from '../../../core/wire/work-pool.ts'
 import type { WorkQueue, WorkQueueCreate } from '../../../core/wire/work-queue.ts'
 import { isTerminalType } from '../../../worker/domain/flow-run.ts'
 import { aFlowRun, newUuid } from './wire-objects.ts'
@@ -131,7 +131,7 @@ export class FakeStore {
       concurrency_limit: given.concurrency_limit ?? null,
       status: 'NOT_READY',
       default_queue_id: newUuid(),
-      storage_configuration: {},
+      storage_configuration: NO_STORAGE,
       active_slots: 0,
     }
     this.pools.push(pool)

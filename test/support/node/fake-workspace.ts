@@ -3,7 +3,7 @@ import type { FlowRunRow } from '#core/wire/flow-run.ts'
 import type { Log } from '#core/wire/log.ts'
 import type { State, StateType } from '#core/wire/state.ts'
 import type { TaskRun } from '#core/wire/task-run.ts'
-import type { WorkPool } from '#core/wire/work-pool.ts'
+import { NO_STORAGE, type WorkPool } from '#core/wire/work-pool.ts'
 import type { WorkQueue } from '#core/wire/work-queue.ts'
 import type { Worker } from '#core/wire/worker.ts'
 
@@ -422,7 +422,7 @@ function fakePool(
     concurrency_limit: limit,
     status: index === 0 ? 'READY' : 'NOT_READY',
     default_queue_id: fakeId(6, 1),
-    storage_configuration: {},
+    storage_configuration: NO_STORAGE,
     active_slots: active,
   }
 }
