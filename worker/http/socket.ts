@@ -117,7 +117,7 @@ async function open(
       identity = await authorize(knock, token)
       sendFrame(socket, JSON.stringify({ type: 'auth_success' }))
     }
-    recheck(socket, () => authorize(knock, token))
+    recheck(socket, inbox, () => authorize(knock, token))
     await serve({ ...identity, socket, inbox })
   } catch (error) {
     if (error instanceof Unauthorized) {
@@ -147,7 +147,7 @@ function isAddressOf({ account_id, workspace_id }: Address, workspace: Workspace
 }
 
 /** Looks at the key again and again while the socket is open. Timers in the Worker cost nothing while they wait. */
-function recheck(socket: WebSocket, authorizeAgain: () => Promise<Identity>): void {
+function recheck(socket: WebSocket, inbox: Inbox, authorizeAgain: () => Promise<Identity>): void {
   const timer = setInterval(() => {
     authorizeAgain().catch((error: unknown) => {
       // A store that is away says nothing against the key.
@@ -156,8 +156,9 @@ function recheck(socket: WebSocket, authorizeAgain: () => Promise<Identity>): vo
       }
     })
   }, RECHECK_MS)
-  socket.addEventListener('close', () => {
+  void inbox.closed.then(() => {
     clearInterval(timer)
+    return undefined
   })
 }
 
@@ -169,9 +170,10 @@ export function joinSockets({ socket, inbox }: Connection, object: WebSocket): v
   object.addEventListener('close', ({ code, reason }) => {
     closeSocket(socket, code, reason)
   })
-  socket.addEventListener('close', ({ code, reason }) => {
+  void inbox.closed.then(({ code, reason }) => {
     closeSocket(object, code, reason)
     closeSocket(socket, code, reason)
+    return undefined
   })
   inbox.forward((message) => {
     sendFrame(object, message)

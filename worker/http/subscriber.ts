@@ -37,11 +37,12 @@ export function holdOpen({ socket, inbox }: Connection, objects: readonly WebSoc
       closeSocket(socket, 1011, 'The stream is away; connect again')
     })
   }
-  socket.addEventListener('close', ({ code, reason }) => {
+  void inbox.closed.then(({ code, reason }) => {
     for (const object of objects) {
       closeSocket(object, 1000, 'the client has gone')
     }
     closeSocket(socket, code, reason)
+    return undefined
   })
   inbox.forward(() => undefined)
 }

@@ -11,6 +11,10 @@ const tag = 'Workers'
 const poolParam = z.object({ work_pool_name: z.string() })
 
 export function addWorkerRoutes(api: Api): void {
+  // Prefect's worker asks for a channel, and polls for good when it is told that there is none.
+  api.get('/work_pools/:name/workers/connect', (context) =>
+    context.json({ detail: 'Not Found' }, 404),
+  )
   endpoint(
     api,
     {
