@@ -38,6 +38,10 @@ export class MapMemory implements TriggerMemory, EventMemory {
     return this.#judged.has(id)
   }
 
+  remembersBefore(): boolean {
+    return true
+  }
+
   noteJudged(id: string): void {
     this.#judged.add(id)
   }

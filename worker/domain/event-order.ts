@@ -8,6 +8,8 @@ const MAX_CHAIN = 20
 /** What is remembered of the order of events. */
 export interface EventMemory {
   hasJudged: (id: string) => boolean
+  /** Whether what came shortly before this event is remembered at all. */
+  remembersBefore: (event: ReceivedEvent) => boolean
   noteJudged: (id: string) => void
   park: (event: ReceivedEvent) => void
   unpark: (id: string) => void
@@ -25,6 +27,7 @@ export function inOrder(event: ReceivedEvent, memory: EventMemory, now: Micros):
   if (
     follows !== null &&
     follows !== event.id &&
+    memory.remembersBefore(event) &&
     !memory.hasJudged(follows) &&
     now - received < LOOKBACK_MICROS
   ) {

@@ -1,16 +1,18 @@
 import { DurableObject } from 'cloudflare:workers'
 import { eventFilter, type EventFilter } from '#core/wire/event-filter.ts'
 import type { ReceivedEvent } from '#core/wire/event.ts'
+import type { AutomationExplanation } from '#core/wire/automation.ts'
 import { feedSubscribe, type FeedFrame } from '#core/wire/feed.ts'
 import type { FlowRunRow } from '#core/wire/flow-run.ts'
 import type { TaskRun } from '#core/wire/task-run.ts'
 import { liveMatcher } from '#domain/event-filter.ts'
 import { FeedLog, isTopic, toFrames, type Change, type VersionedChange } from '#domain/feed-log.ts'
-import type { Bindings } from '#storage/workspace.ts'
-import type { ObjectContext } from '../operations/object-context.ts'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
+import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import type { NumberedEvent } from './event-log.ts'
 import { INTAKE_TABLE, takeEvents } from './hub-intake.ts'
+import { HUB_AUTOMATION_TABLES, HubAutomations, type AutomationChange } from './hub-automations.ts'
 import { migrate } from './migrate.ts'
 import { SUBSCRIBER_TABLE, Subscribers } from './subscribers.ts'
 
@@ -32,21 +34,26 @@ interface Subscription {
 const FEED = 'feed'
 
 /**
- * Gives every change of the workspace a version and pushes it to the feed's sockets; takes the events of all streams and sends
- * them to those who want them. It holds their sockets while it sleeps.
+ * Gives every change of the workspace a version and pushes it to the feed's sockets; takes the events of all streams and judges
+ * them by the automations, and sends them to those who want them. It holds their sockets while it sleeps.
  */
 export class EventHub extends DurableObject<Bindings> {
   readonly #context: ContextStore
   readonly #subscribers: Subscribers<EventFilter, ReceivedEvent>
+  readonly #automations: HubAutomations
   readonly #log: FeedLog
   #reserved = 0
   #unsent: VersionedChange[] = []
   #lastSent = 0
-  #alarmSet = false
+  #alarmMs: number | null = null
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [TABLES, [CONTEXT_TABLE, INTAKE_TABLE, SUBSCRIBER_TABLE]])
+    migrate(ctx.storage.sql, ctx.storage, [
+      TABLES,
+      [CONTEXT_TABLE, INTAKE_TABLE, SUBSCRIBER_TABLE],
+      HUB_AUTOMATION_TABLES,
+    ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#subscribers = new Subscribers<EventFilter, ReceivedEvent>(ctx, {
       tag: 'events',
@@ -54,8 +61,23 @@ export class EventHub extends DurableObject<Bindings> {
       matcher: liveMatcher,
       frame: (event) => JSON.stringify({ type: 'event', event }),
     })
+    this.#automations = new HubAutomations({
+      storage: ctx.storage,
+      workspace: () => this.#workspace(),
+      waitUntil: (promise) => {
+        ctx.waitUntil(promise)
+      },
+      changed: () => {
+        this.#arm()
+      },
+    })
     this.#log = new FeedLog(this.#reserveVersions())
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
+    void ctx.blockConcurrencyWhile(async () => {
+      // An alarm that is set already may be the one that wakes the object: to set it again would cancel it.
+      this.#alarmMs = await ctx.storage.getAlarm()
+      this.#arm()
+    })
   }
 
   /** The version of the newest change. Whoever reads it before a list, and subscribes with it, misses nothing. */
@@ -87,9 +109,33 @@ export class EventHub extends DurableObject<Bindings> {
    */
   publishEvents(context: ObjectContext, stream: number, events: NumberedEvent[]): number {
     this.#context.keep(context)
-    const { taken, fresh } = takeEvents(this.ctx.storage, stream, events, () => undefined)
+    const { taken, fresh } = takeEvents(this.ctx.storage, stream, events, (event) => {
+      this.#automations.judgeEvent(event)
+    })
+    this.#automations.endBatch()
     this.#subscribers.send(fresh)
+    this.#arm()
     return taken
+  }
+
+  /** Notes, durably, that automations are being changed in the store. */
+  expectAutomations(context: ObjectContext, ids: string[]): void {
+    this.#context.keep(context)
+    this.#automations.expectChange(ids)
+    this.#arm()
+  }
+
+  /** Takes automations that are newer than what is here; idempotent by their versions. */
+  applyAutomations(context: ObjectContext, changes: AutomationChange[]): void {
+    this.#context.keep(context)
+    this.#automations.apply(changes)
+    this.#arm()
+  }
+
+  /** Why an automation fired or did not. */
+  explainAutomation(context: ObjectContext, id: string): AutomationExplanation {
+    this.#context.keep(context)
+    return this.#automations.explain(id)
   }
 
   /**
@@ -143,10 +189,12 @@ export class EventHub extends DurableObject<Bindings> {
     socket.close(code === 1005 || code === 1006 ? 1000 : code, reason)
   }
 
-  /** Sends what a burst left over. Never throws. */
-  override alarm(): void {
-    this.#alarmSet = false
+  /** Sends what a burst left over, and does what automations ask for. Never throws. */
+  override async alarm(): Promise<void> {
+    this.#alarmMs = null
     this.#sendUnsent()
+    await this.#automations.onAlarm()
+    this.#arm()
   }
 
   #publish(changes: Change[]): void {
@@ -161,9 +209,8 @@ export class EventHub extends DurableObject<Bindings> {
     this.#unsent.push(...added)
     if (now - this.#lastSent >= GATHER_MS) {
       this.#sendUnsent()
-    } else if (!this.#alarmSet) {
-      this.#alarmSet = true
-      this.ctx.waitUntil(this.ctx.storage.setAlarm(now + GATHER_MS))
+    } else {
+      this.#arm()
     }
   }
 
@@ -180,6 +227,25 @@ export class EventHub extends DurableObject<Bindings> {
         send(socket, toFrames(changes, subscription.topics))
       }
     }
+  }
+
+  /** Sets the one alarm to what is due first. */
+  #arm(): void {
+    const feed = this.#unsent.length === 0 ? null : this.#lastSent + GATHER_MS
+    const dues = [feed, this.#automations.due].filter((due) => due !== null)
+    const due = Math.max(Date.now(), Math.min(...dues))
+    if (dues.length > 0 && (this.#alarmMs === null || due < this.#alarmMs)) {
+      this.#alarmMs = due
+      this.ctx.waitUntil(this.ctx.storage.setAlarm(due))
+    }
+  }
+
+  #workspace(): Workspace {
+    const context = this.#context.read()
+    if (context === undefined) {
+      throw new Error('the hub was never told of its workspace')
+    }
+    return workspaceOf(this.env, context)
   }
 
   /** Moves the reservation on by a block; returns where the block begins. */

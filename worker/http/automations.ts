@@ -2,6 +2,7 @@ import * as z from 'zod'
 import {
   automation,
   automationCreate,
+  automationExplanation,
   automationPartialUpdate,
   automationsCount,
   automationsQuery,
@@ -16,6 +17,7 @@ import {
   getAutomation,
   updateAutomation,
 } from '../operations/change-automation.ts'
+import { explainAutomation } from '../operations/configure-hub.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
 
@@ -103,6 +105,22 @@ export function addAutomationRoutes(api: Api): void {
     async ({ workspace, params, now }) => {
       await deleteAutomation(workspace, params.id, now)
       return { status: 204 }
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/automations/{id}/explain',
+      tag,
+      summary: 'Tell why an automation fired or did not',
+      params: idParam,
+      answers: { 200: automationExplanation },
+      errors: [404],
+    },
+    async ({ workspace, params }) => {
+      await getAutomation(workspace, params.id)
+      return { status: 200, body: await explainAutomation(workspace, params.id) }
     },
   )
   addAutomationLists(api)
