@@ -42,10 +42,10 @@ export default defineConfig({
         test: {
           name: 'prefect',
           include: ['test/prefect/**/*.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 240_000,
           hookTimeout: 120_000,
           // Its processes mostly wait for each other, and each test file has a server of its own.
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
     ],

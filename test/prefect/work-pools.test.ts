@@ -8,20 +8,10 @@ const prefect = aPrefect()
 
 /** Runs commands that do not depend on each other side by side; each must succeed. */
 async function all(...commands: string[][]): Promise<string[]> {
-  return await Promise.all(
-    commands.map(async (words) => {
-      const { code, stdout, stderr } = await prefect.run(words)
-      expect({ words, code, said: stdout + stderr }).toMatchObject({ code: 0 })
-      return stdout
-    }),
-  )
+  return await Promise.all(commands.map((words) => prefect.succeeds(words)))
 }
 
-async function refused(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await prefect.run(words)
-  expect(code).toBe(1)
-  return stdout + stderr
-}
+const refused = (...words: string[]) => prefect.fails(words)
 
 describe('prefect work-pool', () => {
   it('creates pools of types that the collections view offers', async () => {

@@ -5,21 +5,12 @@ import { aPrefect } from '../support/node/prefect.ts'
 const prefect = aPrefect()
 const inPool = ['--pool', 'p']
 
+/** Runs commands that do not depend on each other side by side; each must succeed. */
 async function all(...commands: string[][]): Promise<string[]> {
-  return await Promise.all(
-    commands.map(async (words) => {
-      const { code, stdout, stderr } = await prefect.run(['work-queue', ...words])
-      expect({ words, code, said: stdout + stderr }).toMatchObject({ code: 0 })
-      return stdout
-    }),
-  )
+  return await Promise.all(commands.map((words) => prefect.succeeds(['work-queue', ...words])))
 }
 
-async function refused(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await prefect.run(['work-queue', ...words])
-  expect(code).toBe(1)
-  return stdout + stderr
-}
+const refused = (...words: string[]) => prefect.fails(['work-queue', ...words])
 
 let deployment: Deployment
 

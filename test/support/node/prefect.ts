@@ -3,8 +3,12 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, onTestFailed } from 'vitest'
 import type { Client } from '../../../core/client.ts'
+import { withRetry } from '../../../core/retry.ts'
+import { isTerminal } from '../../../core/state.ts'
+import type { FlowRun } from '../../../core/wire/flow-run.ts'
 import type { Outcome } from './headgate.ts'
 import { LocalServer } from './local-server.ts'
 import { freePort, Sandbox } from './sandbox.ts'
@@ -115,13 +119,27 @@ export class Prefect {
     return this.spawn(words, options).outcome()
   }
 
-  /** Runs `prefect` with these words and reads the JSON it prints; fails when it fails. */
-  async json<T>(words: string[], options?: PrefectOptions): Promise<T> {
-    const outcome = await this.run(words, options)
-    if (outcome.code !== 0) {
-      throw new Error(`prefect ${words.join(' ')}: ${outcome.stdout}${outcome.stderr}`)
+  /** Runs `prefect` with these words, which must succeed; what it prints. */
+  async succeeds(words: string[], options?: PrefectOptions): Promise<string> {
+    const { code, stdout, stderr } = await this.run(words, options)
+    if (code !== 0) {
+      throw new Error(`prefect ${words.join(' ')} exits with ${String(code)}: ${stdout}${stderr}`)
     }
-    return JSON.parse(outcome.stdout) as T
+    return stdout
+  }
+
+  /** Runs `prefect` with these words, which must fail as the package fails; what it says. */
+  async fails(words: string[], options?: PrefectOptions): Promise<string> {
+    const { code, stdout, stderr } = await this.run(words, options)
+    if (code !== 1) {
+      throw new Error(`prefect ${words.join(' ')} exits with ${String(code)}: ${stdout}${stderr}`)
+    }
+    return stdout + stderr
+  }
+
+  /** Runs `prefect` with these words, which must succeed, and reads the JSON it prints. */
+  async json<T>(words: string[], options?: PrefectOptions): Promise<T> {
+    return JSON.parse(await this.succeeds(words, options)) as T
   }
 
   /** Runs a file of the flows (`name.py`) or a script with these words to its end. */
@@ -151,6 +169,60 @@ export class Prefect {
     const name = [program.split('/').at(-1), ...words].join(' ').slice(0, 200)
     this.transcript.push(() => `--- ${name}\n${started.stdout}${started.stderr}`)
     return started
+  }
+
+  /** Deploys flows of a file (`file.py`) of the folder of flows to a pool, as `prefect deploy` would; ids by name. */
+  async deploy(file: string, flows: string[], pool: string): Promise<Record<string, string>> {
+    const directory = {
+      'prefect.deployments.steps.set_working_directory': { directory: this.flows },
+    }
+    const made = await Promise.all(
+      flows.map(async (name) => {
+        const flow = await this.client.createFlow({ name })
+        const { id } = await this.client.createDeployment({
+          name: 'd',
+          flow_id: flow.id,
+          entrypoint: `${file}:${name.replaceAll('-', '_')}`,
+          pull_steps: [directory],
+          work_pool_name: pool,
+        })
+        return [name, id] as const
+      }),
+    )
+    return Object.fromEntries(made)
+  }
+
+  /** Waits until a run is as it should be, through outages of the server. */
+  async reaches(
+    run: FlowRun,
+    what: string,
+    condition: (now: FlowRun) => boolean,
+  ): Promise<FlowRun> {
+    let now = run
+    const isThere = async () => {
+      now = await withRetry(() => this.client.readFlowRun(run.id), { attempts: 20 })
+      return condition(now)
+    }
+    await until(`${run.name} is ${what}`, isThere, 150_000).catch((error: unknown) => {
+      throw new Error(`${run.name} is ${String(now.state_name)}, not ${what}`, { cause: error })
+    })
+    return now
+  }
+
+  async ends(run: FlowRun): Promise<FlowRun> {
+    return await this.reaches(
+      run,
+      'over',
+      (now) => now.state_type !== null && isTerminal(now.state_type),
+    )
+  }
+
+  /** The messages of a run, in the order in which the API gives them. */
+  async messages(run: Pick<FlowRun, 'id'>, logger?: string): Promise<string[]> {
+    const logs = await this.client.filterLogs({ logs: { flow_run_id: { any_: [run.id] } } })
+    return logs
+      .filter(({ name }) => logger === undefined || name === logger)
+      .map((log) => log.message)
   }
 
   async dispose(): Promise<void> {
@@ -200,9 +272,11 @@ export class PrefectProcess {
     return { code: this.#child.exitCode, stdout: this.stdout, stderr: this.stderr }
   }
 
-  /** Ends it as Ctrl-C does. */
-  async stop(): Promise<Outcome> {
+  /** Ends it as Ctrl-C does; the hard way when it takes its time. */
+  async stop(milliseconds = 20_000): Promise<Outcome> {
     this.signal('SIGINT')
+    await Promise.race([this.#closed, wait(milliseconds)])
+    this.signal('SIGKILL')
     return await this.outcome()
   }
 }
