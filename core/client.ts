@@ -28,6 +28,12 @@ import type {
 import type { BlockSchema, BlockSchemaCreate } from './wire/block-schema.ts'
 import type { BlockType, BlockTypeCreate, BlockTypeUpdate } from './wire/block-type.ts'
 import type {
+  ConcurrencyLimit,
+  ConcurrencyLimitCreate,
+  ConcurrencyLimitUpdate,
+  GlobalConcurrencyLimit,
+} from './wire/concurrency-limit.ts'
+import type {
   Deployment,
   DeploymentCreate,
   DeploymentFlowRunCreate,
@@ -59,6 +65,7 @@ import type {
 import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from './wire/task-run.ts'
 import type { Variable, VariableCreate, VariableUpdate } from './wire/variable.ts'
+import type { TaskWorker, TaskWorkersQuery } from './wire/task-worker.ts'
 import type { WorkPool, WorkPoolCreate, WorkPoolUpdate } from './wire/work-pool.ts'
 import type {
   ScheduledFlowRunsQuery,
@@ -456,6 +463,20 @@ export class Client {
     this.#call<ArtifactCollection[]>('POST', '/artifacts/latest/filter', { body })
   countLatestArtifacts = (body: query.ArtifactCollectionsCount = {}) =>
     this.#call<number>('POST', '/artifacts/latest/count', { body })
+
+  // Concurrency limits and task workers
+  createConcurrencyLimit = (body: ConcurrencyLimitCreate) =>
+    this.#call<ConcurrencyLimit>('POST', '/v2/concurrency_limits/', { body })
+  readConcurrencyLimit = (idOrName: string) =>
+    this.#call<GlobalConcurrencyLimit>('GET', `/v2/concurrency_limits/${encode(idOrName)}`)
+  updateConcurrencyLimit = (idOrName: string, body: ConcurrencyLimitUpdate) =>
+    this.#call<void>('PATCH', `/v2/concurrency_limits/${encode(idOrName)}`, { body })
+  deleteConcurrencyLimit = (idOrName: string) =>
+    this.#call<void>('DELETE', `/v2/concurrency_limits/${encode(idOrName)}`)
+  filterConcurrencyLimits = (body: query.ConcurrencyLimitsQuery = {}) =>
+    this.#call<GlobalConcurrencyLimit[]>('POST', '/v2/concurrency_limits/filter', { body })
+  filterTaskWorkers = (body: TaskWorkersQuery = {}) =>
+    this.#call<TaskWorker[]>('POST', '/task_workers/filter', { body })
 
   // Logs and events
   createLogs = (body: LogCreate[], signal?: AbortSignal) =>
