@@ -42,15 +42,67 @@ export function planSchedules(
   }
 }
 
+/** Which dates of a schedule get a run. */
+export interface DateWindow {
+  start: Micros
+  end: Micros
+  /** No further than to the first date so long after the start, and to so many dates. */
+  minMicros: Micros
+  minRuns: number
+  maxRuns: number
+}
+
+/** What Prefect's scheduler takes where a request for runs says nothing. */
+export function dateWindow(
+  given: {
+    start?: Micros | undefined
+    end?: Micros | undefined
+    min_time?: number | null | undefined
+    min_runs?: number | null | undefined
+    max_runs?: number | null | undefined
+  },
+  now: Micros,
+): DateWindow {
+  const start = given.start ?? now
+  return {
+    start,
+    end: given.end ?? start + HORIZON,
+    minMicros: Math.round((given.min_time ?? HOUR / MICROS_PER_SECOND) * MICROS_PER_SECOND),
+    minRuns: given.min_runs ?? MIN_RUNS,
+    maxRuns: given.max_runs ?? MAX_RUNS,
+  }
+}
+
+/** The dates of all active schedules within a window, which may lie in the past. */
+export function datesWithin(
+  schedules: readonly DeploymentSchedule[],
+  window: DateWindow,
+): ScheduledDate[] {
+  return schedules
+    .filter(({ active }) => active)
+    .flatMap((schedule) => firstDates(schedule, window).map((date) => ({ schedule, date })))
+}
+
+function firstDates(schedule: DeploymentSchedule, window: DateWindow): Micros[] {
+  const { start, end, minMicros, minRuns, maxRuns } = window
+  const all = nextDates(schedule.schedule, { after: start, limit: maxRuns, until: end })
+  const enough = all.findIndex((date, index) => index + 1 >= minRuns && date >= start + minMicros)
+  return enough === -1 ? all : all.slice(0, enough + 1)
+}
+
 function planSchedule(
   schedule: DeploymentSchedule,
   taken: ReadonlySet<Micros>,
   now: Micros,
 ): SchedulePlan {
   const limit = Math.min(schedule.max_scheduled_runs ?? MAX_RUNS, MAX_RUNS)
-  const all = nextDates(schedule.schedule, { after: now, limit, until: now + HORIZON })
-  const enough = all.findIndex((date, index) => index + 1 >= MIN_RUNS && date >= now + HOUR)
-  const planned = enough === -1 ? all : all.slice(0, enough + 1)
+  const planned = firstDates(schedule, {
+    start: now,
+    end: now + HORIZON,
+    minMicros: HOUR,
+    minRuns: MIN_RUNS,
+    maxRuns: limit,
+  })
   const last = planned.at(-1)
   if (last === undefined) {
     // A yearly one has no date within the horizon for most of the year.

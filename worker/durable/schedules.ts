@@ -47,6 +47,15 @@ export function expandSchedules(
   automatic: HomeRun[],
   home: { now: Micros; homeKey: HomeKey },
 ): { runs: NewFlowRun[]; nextAt: Micros | null } {
+  const plan = planSchedules(config.deployment.schedules, takenDates(automatic), home.now)
+  return {
+    runs: plan.dates.map((date) => automaticRun(config, date, home)),
+    nextAt: plan.nextAt,
+  }
+}
+
+/** The dates, by their schedules' ids, that have their run. */
+export function takenDates(automatic: HomeRun[]): Map<string, Set<Micros>> {
   const taken = new Map<string, Set<Micros>>()
   for (const { record } of automatic) {
     const date = parseTimestamp(record.expected_start_time ?? '')
@@ -55,14 +64,10 @@ export function expandSchedules(
       taken.set(record.created_by.id, dates.add(date))
     }
   }
-  const plan = planSchedules(config.deployment.schedules, taken, home.now)
-  return {
-    runs: plan.dates.map((date) => automaticRun(config, date, home)),
-    nextAt: plan.nextAt,
-  }
+  return taken
 }
 
-function automaticRun(
+export function automaticRun(
   config: HomeDeployment,
   { schedule, date }: ScheduledDate,
   home: { now: Micros; homeKey: HomeKey },
@@ -84,7 +89,7 @@ function automaticRun(
     parameters: { ...deployment.parameters, ...schedule.parameters },
     idempotency_key: `scheduled ${deployment.id} ${schedule.id} ${formatTimestamp(date)}`,
     tags: [...new Set(['auto-scheduled', ...deployment.tags])],
-    labels: deployment.labels,
+    labels: { ...deployment.labels, 'prefect.deployment.id': deployment.id },
     auto_scheduled: true,
     created_by: { id: schedule.id, type: 'SCHEDULE', display_value: schedule.slug },
   }

@@ -19,10 +19,12 @@ import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
+import type { DateWindow } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import type { Bindings } from '#storage/workspace.ts'
 import { onAlarm } from './home-alarm.ts'
+import { scheduleWithin } from './home-backfill.ts'
 import * as bulk from './home-bulk.ts'
 import * as config from './home-config.ts'
 import * as executions from './home-executions.ts'
@@ -221,6 +223,14 @@ export class WorkPool extends DurableObject<Bindings> {
     deployment: HomeDeployment | null,
   ): Promise<void> {
     await config.applyDeployment(this.#of(context), id, deployment)
+  }
+
+  async scheduleWithin(
+    context: HomeContext,
+    deploymentId: string,
+    window: DateWindow,
+  ): Promise<void> {
+    await scheduleWithin(this.#of(context), deploymentId, window)
   }
 
   override alarm(): void {

@@ -164,6 +164,21 @@ export async function listFlowRunIds(
   return rows.map((row) => row.id)
 }
 
+/** The dates for which a deployment's schedules have made a run, with the schedules' ids. */
+export async function listAutomaticDates(
+  workspace: Workspace,
+  deploymentId: string,
+  span: { from: string; to: string },
+): Promise<{ schedule_id: string; expected_start_time: string }[]> {
+  return await workspace.store.all(
+    sql`SELECT ${flowRun.created_by} ->> '$.id' AS schedule_id, ${flowRun.expected_start_time}
+      FROM ${flowRun}
+      WHERE ${flowRun.workspace_id} = ${workspace.id} AND ${flowRun.deployment_id} = ${deploymentId}
+        AND ${flowRun.auto_scheduled} = 1 AND ${flowRun.deleted} = 0
+        AND ${flowRun.expected_start_time} BETWEEN ${span.from} AND ${span.to}`,
+  )
+}
+
 /** Also of a flow that is gone itself, so that no filter of flows finds them. */
 export async function listRunIdsOfFlow(
   workspace: Workspace,
