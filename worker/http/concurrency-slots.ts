@@ -8,7 +8,7 @@ import {
   releaseLease,
   renewLease,
 } from '#core/wire/concurrency-limit.ts'
-import { uuid } from '#core/wire/common.ts'
+import { isUuid } from '#core/uuid.ts'
 import { problem } from '#core/wire/problem.ts'
 import type { Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
@@ -72,16 +72,21 @@ function addAcquiringRoutes(api: Api): void {
       path: '/v2/concurrency_limits/leases/{lease_id}/renew',
       tag,
       summary: 'Renew a lease; 410 when it has ended',
-      params: z.object({ lease_id: uuid }),
+      params: z.object({ lease_id: z.string() }),
       body: renewLease,
       bodyOptional: true,
       answers: { 204: null, 410: problem },
       survivesOutage: true,
     },
-    async ({ workspace, params, body, now }) =>
-      (await slots.renewLease(workspace, params.lease_id, body.lease_duration, now))
+    async ({ workspace, params, body, now }) => {
+      const id = params.lease_id.toLowerCase()
+      if (!isUuid(id)) {
+        throw new DomainError('invalid', 'Input should be a valid UUID', { field: ['lease_id'] })
+      }
+      return (await slots.renewLease(workspace, id, body.lease_duration, now))
         ? { status: 204 }
-        : { status: 410, body: { detail: 'The lease is gone: it has expired or was released.' } },
+        : { status: 410, body: { detail: 'The lease is gone: it has expired or was released.' } }
+    },
   )
 }
 
