@@ -20,9 +20,6 @@ export const blockDocumentCreate = z
     block_type_id: uuid,
     is_anonymous: z.boolean().optional(),
   })
-  .refine((body) => body.is_anonymous === true || typeof body.name === 'string', {
-    message: 'Value error, Names must be provided for block documents.',
-  })
   .meta({ id: 'BlockDocumentCreate' })
 export type BlockDocumentCreate = z.infer<typeof blockDocumentCreate>
 

@@ -189,7 +189,21 @@ describe('what belongs to another workspace', () => {
       task_key: 'task',
       dynamic_key: '0',
     })
+    const blockType = await client.createBlockType({ name: 'foreign', slug: 'foreign-block' })
+    const blockSchema = await client.createBlockSchema({ block_type_id: blockType.id })
+    const blockDocument = await client.createBlockDocument({
+      name: 'foreign-document',
+      block_type_id: blockType.id,
+      block_schema_id: blockSchema.id,
+    })
     foreign = {
+      'collections/views/view': 'foreign-view',
+      'block_types/id': blockType.id,
+      'block_types/slug/slug': blockType.slug,
+      'block_types/slug/slug/block_documents/name/block_document_name': blockDocument.name,
+      'block_schemas/id': blockSchema.id,
+      'block_schemas/checksum/checksum': blockSchema.checksum,
+      'block_documents/id': blockDocument.id,
       'flows/id': flow.id,
       flow_id: flow.id,
       'flows/name/name': flow.name,
@@ -224,6 +238,9 @@ describe('what belongs to another workspace', () => {
     Object.assign(nowhere, own)
     readAll = async () => {
       const things = await Promise.all([
+        client.readBlockType(blockType.id),
+        client.readBlockSchema(blockSchema.id),
+        client.readBlockDocument(blockDocument.id),
         client.readFlow(flow.id),
         client.readDeployment(deployment.id),
         client.readWorkPool(pool.name),

@@ -15,7 +15,7 @@ test('opens what it sealed, under the same name and in the same workspace', asyn
   expect(await seal.unseal('a', sealed)).toBe('text ☃ 𝒳')
   expect(await (await openSeal(workspace)).unseal('a', sealed)).toBe('text ☃ 𝒳')
   expect(await seal.seal('a', 'text ☃ 𝒳')).not.toBe(sealed)
-  await expect(seal.unseal('b', sealed)).rejects.toThrow()
+  await expect(seal.unseal('b', sealed)).rejects.toThrow('does not open as b')
   const { workspace: other } = await aWorkspace()
   await expect((await openSeal(other)).unseal('a', sealed)).rejects.toThrow('is not known')
 })
@@ -25,7 +25,7 @@ test('a changed text does not open', async () => {
   const seal = await openSeal(workspace)
   const sealed = await seal.seal('a', 'text')
   const changed = sealed.slice(0, -8) + (sealed.at(-8) === 'A' ? 'B' : 'A') + sealed.slice(-7)
-  await expect(seal.unseal('a', changed)).rejects.toThrow()
+  await expect(seal.unseal('a', changed)).rejects.toThrow('does not open as a')
 })
 
 test('what a former secret sealed is read, while that is known', async () => {

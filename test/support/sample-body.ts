@@ -62,8 +62,10 @@ export function sampleOf(
     case 'null':
       return null
     default:
-      return resolved.pattern?.startsWith('^[0-9a-fA-F]{8}') === true
-        ? crypto.randomUUID()
-        : '2026-01-01T00:00:00Z'
+      return (
+        ['2026-01-01T00:00:00Z', crypto.randomUUID()].find((text) =>
+          new RegExp(resolved.pattern ?? '').test(text),
+        ) ?? 'x'
+      )
   }
 }

@@ -33,6 +33,9 @@ export async function createBlockDocument(
   data: JsonObject,
   now: Micros,
 ): Promise<BlockDocument> {
+  if (!body.name && body.is_anonymous !== true) {
+    throw new DomainError('invalid', 'Value error, Names must be provided for block documents.')
+  }
   const [type, schema] = await Promise.all([
     findBlockType(workspace, { id: body.block_type_id }),
     findBlockSchema(workspace, body.block_schema_id),

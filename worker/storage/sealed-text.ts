@@ -38,12 +38,16 @@ export async function openSeal(workspace: Workspace): Promise<Seal> {
           `the secret that sealed ${name} is not known; add it to HEADGATE_PREVIOUS_SECRETS`,
         )
       }
-      const text = await crypto.subtle.decrypt(
-        algorithm(fromBase64(iv), name),
-        known.key,
-        fromBase64(cipher),
-      )
-      return new TextDecoder().decode(text)
+      try {
+        const text = await crypto.subtle.decrypt(
+          algorithm(fromBase64(iv), name),
+          known.key,
+          fromBase64(cipher),
+        )
+        return new TextDecoder().decode(text)
+      } catch (cause) {
+        throw new Error(`what was sealed does not open as ${name}`, { cause })
+      }
     },
   }
 }
@@ -95,10 +99,22 @@ function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
+/** How many arguments a call surely takes. */
+const CHUNK = 8192
+
 function toBase64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+  let binary = ''
+  for (let start = 0; start < bytes.length; start += CHUNK) {
+    binary += String.fromCharCode(...bytes.subarray(start, start + CHUNK))
+  }
+  return btoa(binary)
 }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
+  const binary = atob(text)
+  const bytes = new Uint8Array(binary.length)
+  for (let index = 0; index < binary.length; index += 1) {
+    bytes[index] = binary.charCodeAt(index)
+  }
+  return bytes
 }
