@@ -57,6 +57,7 @@ import type { FlowRun, FlowRunCreate, FlowRunUpdate } from './wire/flow-run.ts'
 import type { Json, JsonObject } from './wire/common.ts'
 import type { Log, LogCreate } from './wire/log.ts'
 import type * as query from './wire/query.ts'
+import type { RunGraph } from './wire/run-graph.ts'
 import type {
   DeploymentSchedule,
   DeploymentScheduleCreate,
@@ -318,6 +319,10 @@ export class Client {
     this.#call<void>('PATCH', `/flow_runs/${id}/labels`, { body: labels })
   createFlowRunInput = (id: string, body: FlowRunInputCreate) =>
     this.#call<null>('POST', `/flow_runs/${id}/input`, { body })
+  readFlowRunGraph = (id: string, since?: string) =>
+    this.#call<RunGraph>('GET', `/flow_runs/${id}/graph-v2`, {
+      query: since === undefined ? {} : { since },
+    })
   filterFlowRunInputs = (id: string, body: FlowRunInputsQuery) =>
     this.#call<FlowRunInput[]>('POST', `/flow_runs/${id}/input/filter`, { body })
   deleteFlowRunInput = (id: string, key: string) =>

@@ -28,12 +28,14 @@ import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
+import { addRunGraphRoutes } from './http/run-graph.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
 import { addTagLimitRoutes } from './http/tag-limits.ts'
 import { addTaskRunRoutes } from './http/task-runs.ts'
 import { addTaskWorkerRoutes } from './http/task-workers.ts'
 import { addVariableRoutes } from './http/variables.ts'
+import { addTemplateRoutes } from './http/templates.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
 import { addWorkerRoutes } from './http/workers.ts'
@@ -103,8 +105,10 @@ function addRoutes(api: Api): void {
   addLogRoutes(api)
   addLogSocketRoute(api)
   addFeedRoutes(api)
+  addTemplateRoutes(api)
   addVariableRoutes(api)
   addBulkRoutes(api)
+  addRunGraphRoutes(api)
   addArtifactRoutes(api)
 }
 
