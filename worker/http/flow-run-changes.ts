@@ -1,6 +1,11 @@
 import * as z from 'zod'
 import { labels, uuid } from '#core/wire/common.ts'
-import { flowRun, flowRunCreate, flowRunUpdate, resumeFlowRun } from '#core/wire/flow-run.ts'
+import {
+  flowRun,
+  flowRunCreate,
+  flowRunUpdate,
+  resumeFlowRun as resumeBody,
+} from '#core/wire/flow-run.ts'
 import { orchestrationResult, setState, state, type OrchestrationResult } from '#core/wire/state.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
@@ -11,6 +16,7 @@ import { createFlowRun } from '../operations/create-flow-run.ts'
 import { deleteFlowRun } from '../operations/delete-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
 import { readFlowRun, readFlowRunState, readFlowRunStates } from '../operations/read-flow-run.ts'
+import { resumeFlowRun } from '../operations/resume-flow-run.ts'
 import type { Caller } from './auth.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 
@@ -162,20 +168,13 @@ function addStateRoutes(api: Api): void {
       tag,
       summary: 'Resume a paused or suspended flow run',
       params: idParam,
-      body: resumeFlowRun,
+      body: resumeBody,
       bodyOptional: true,
       answers: { 200: orchestrationResult, 201: orchestrationResult },
       errors: [404],
     },
-    async ({ workspace, params, body, now }) => {
-      const home = await flowRunHome(workspace, params.id)
-      const input = body.run_input ?? {}
-      const result = await home.stub.resumeFlowRun(home.context, params.id, input)
-      if (result === null) {
-        throw flowRunNotFound()
-      }
-      return answer(result, now)
-    },
+    async ({ workspace, params, body, now }) =>
+      answer(await resumeFlowRun(workspace, params.id, body.run_input ?? {}), now),
   )
   endpoint(
     api,
