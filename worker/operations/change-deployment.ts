@@ -21,6 +21,7 @@ import type { WorkPoolKey } from '#storage/work-pools.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { commitDecision } from './commit-decision.ts'
 import { changeDeployment, changeWorkPool } from './configure-home.ts'
+import { hydrateRequest } from './hydrate-parameters.ts'
 import { placeDeployment } from './place-deployment.ts'
 
 const CREATING: CheckedAs = { code: 'invalid', verb: 'creating' }
@@ -41,13 +42,23 @@ export async function saveDeployment(
     work_pool_name: body.work_pool_name ?? undefined,
     work_queue_name: body.work_queue_name,
   }
+  const hydrated = body.parameters
+    ? {
+        ...body,
+        parameters: await hydrateRequest(
+          workspace,
+          body.parameters,
+          'Error hydrating deployment parameters: ',
+        ),
+      }
+    : body
   let created = false
   const result = await commitDecision(async () => {
     const flow = await getFlow(workspace, body.flow_id)
     const existing = await deployments.findDeploymentOfFlow(workspace, flow.id, body.name, now)
     const id = existing?.deployment.id ?? newId(now)
     const place = await placeDeployment(workspace, id, existing, names, now)
-    const fields = givenDeploymentFields(body)
+    const fields = givenDeploymentFields(hydrated)
     checkJobVariables(place.template, body.job_variables, CREATING)
     // Made with the schema null it may have any parameters; its runs may not, where the schema is enforced.
     const judged =

@@ -20,6 +20,7 @@ import type { NewFlowRun } from '../durable/work-pool.ts'
 import { ensureWorkQueue } from './change-work-queue.ts'
 import { homeContext } from './configure-home.ts'
 import { checkJobVariables } from './check-job-variables.ts'
+import { hydrateRequest } from './hydrate-parameters.ts'
 import { homeStub } from './stubs.ts'
 
 /** Who asks for a run. */
@@ -104,7 +105,11 @@ export async function createFlowRunFromDeployment(
     throw new DomainError('not_found', 'Deployment not found')
   }
   const { deployment, flow } = config
-  const parameters = mergeParameters(deployment.parameters, body.parameters ?? {})
+  const parameters = await hydrateRequest(
+    workspace,
+    mergeParameters(deployment.parameters, body.parameters ?? {}),
+    'Error hydrating flow run parameters: ',
+  )
   checkSizes(parameters, body)
   checkParameters(config, parameters, body.enforce_parameter_schema ?? null)
   const queueId = await queueOf(workspace, config, body, now)
