@@ -121,4 +121,6 @@ CREATE TABLE `variable` (
 	PRIMARY KEY(`workspace_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE UNIQUE INDEX `variable_by_name` ON `variable` (`workspace_id`,`name`);
+CREATE UNIQUE INDEX `variable_by_name` ON `variable` (`workspace_id`,`name`);--> statement-breakpoint
+ALTER TABLE `deployment` ADD `storage_document_id` text;--> statement-breakpoint
+ALTER TABLE `deployment` ADD `infrastructure_document_id` text;

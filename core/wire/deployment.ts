@@ -25,9 +25,6 @@ const accepted = {
   branch: z.unknown().optional(),
   base: z.unknown().optional(),
   root: z.unknown().optional(),
-  /** Blocks that Prefect's client names no more, but still sends. */
-  storage_document_id: z.null().optional(),
-  infrastructure_document_id: z.null().optional(),
 }
 
 const deploymentBody = {
@@ -46,6 +43,9 @@ const deploymentBody = {
   version: z.string().nullish(),
   entrypoint: z.string().nullish(),
   job_variables: jsonObject.nullish(),
+  /** Blocks of Prefect 2, kept for who reads them. */
+  storage_document_id: uuid.nullish(),
+  infrastructure_document_id: uuid.nullish(),
   ...accepted,
 }
 
@@ -90,8 +90,8 @@ export const deployment = z
     path: z.string().nullable(),
     pull_steps: pullSteps.nullable(),
     entrypoint: z.string().nullable(),
-    storage_document_id: z.null(),
-    infrastructure_document_id: z.null(),
+    storage_document_id: z.string().nullable(),
+    infrastructure_document_id: z.string().nullable(),
     created_by: createdBy.nullable(),
     updated_by: createdBy.nullable(),
     status: z.enum(['READY', 'NOT_READY', 'DISABLED']).nullable(),

@@ -17,6 +17,8 @@ export type DeploymentFields = Partial<
     | 'version'
     | 'entrypoint'
     | 'job_variables'
+    | 'storage_document_id'
+    | 'infrastructure_document_id'
   > & { concurrency_limit: number | null }
 >
 
@@ -32,6 +34,8 @@ const NULLABLE = [
   'path',
   'version',
   'entrypoint',
+  'storage_document_id',
+  'infrastructure_document_id',
 ] as const
 const NEVER_NULL = [
   'paused',
@@ -63,6 +67,8 @@ export const NEW_DEPLOYMENT = {
   version: null,
   entrypoint: null,
   job_variables: {},
+  storage_document_id: null,
+  infrastructure_document_id: null,
 } satisfies Required<DeploymentFields>
 
 /** The flow's labels, who the flow is, and the request's own, which win. */

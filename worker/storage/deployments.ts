@@ -50,6 +50,8 @@ const columns = {
   path: deployment.path,
   pull_steps: deployment.pull_steps,
   entrypoint: deployment.entrypoint,
+  storage_document_id: deployment.storage_document_id,
+  infrastructure_document_id: deployment.infrastructure_document_id,
   created_by: deployment.created_by,
   updated_by: deployment.updated_by,
   enforce_parameter_schema: deployment.enforce_parameter_schema,
@@ -216,8 +218,6 @@ type Own = Omit<
   | 'concurrency_limit'
   | 'global_concurrency_limit'
   | 'status'
-  | 'storage_document_id'
-  | 'infrastructure_document_id'
 >
 
 function toDeployment(
@@ -231,8 +231,6 @@ function toDeployment(
     schedules: ofDeployment,
     concurrency_limit: null,
     global_concurrency_limit: limit,
-    storage_document_id: null,
-    infrastructure_document_id: null,
     status,
   }
 }

@@ -54,6 +54,8 @@ export const deployment = sqliteTable(
     path: text(),
     pull_steps: json<JsonObject[]>(),
     entrypoint: text(),
+    storage_document_id: text(),
+    infrastructure_document_id: text(),
     last_polled: text(),
     created_by: json<CreatedBy>(),
     updated_by: json<CreatedBy>(),
