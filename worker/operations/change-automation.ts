@@ -1,6 +1,7 @@
 import { validateJobVariables } from '#core/job-template.ts'
 import type { Micros } from '#core/time.ts'
 import type { Automation, AutomationCreate, AutomationUpdate } from '#core/wire/automation.ts'
+import { refuseBadTemplates } from '#domain/action-templates.ts'
 import { refuseLoops, relatedResources, withNewIds } from '#domain/automation.ts'
 import { DomainError } from '#domain/errors.ts'
 import { objectEvent } from '#domain/object-event.ts'
@@ -14,6 +15,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import { commitDecision } from './commit-decision.ts'
 import { changeAutomations } from './configure-hub.ts'
 import { emitEvents } from './emit-events.ts'
+import { hydrateTemplate } from './hydrate-template.ts'
 
 export async function createAutomation(
   workspace: Workspace,
@@ -21,6 +23,7 @@ export async function createAutomation(
   now: Micros,
 ): Promise<Automation> {
   refuseLoops(body)
+  refuseTemplates(body)
   await checkJobVariables(workspace, body.actions)
   const id = newId(now)
   const { owner_resource, ...fields } = body
@@ -50,6 +53,7 @@ export async function updateAutomation(
   now: Micros,
 ): Promise<void> {
   refuseLoops({ ...body, enabled: body.enabled ?? true })
+  refuseTemplates(body)
   await checkJobVariables(workspace, body.actions)
   await change(
     workspace,
@@ -176,6 +180,12 @@ async function tell(
   await emitEvents(workspace, events, now)
 }
 
+function refuseTemplates(body: AutomationUpdate): void {
+  for (const field of ['actions', 'actions_on_trigger', 'actions_on_resolve'] as const) {
+    refuseBadTemplates(body[field] ?? [], field)
+  }
+}
+
 function toJson(automation: Automation): Record<string, never> {
   return JSON.parse(JSON.stringify(automation)) as Record<string, never>
 }
@@ -207,13 +217,12 @@ async function checkJobVariables(
         ? undefined
         : await readHomeWorkPoolByName(workspace, deployment.work_pool_name)
     if (pool !== undefined) {
+      const template = await hydrateTemplate(workspace, pool.pool.base_job_template)
       refuseIssues(
         () =>
-          validateJobVariables(
-            pool.pool.base_job_template,
-            [deployment.job_variables, job_variables],
-            { required: true },
-          ),
+          validateJobVariables(template, [deployment.job_variables, job_variables], {
+            required: true,
+          }),
         { code: 'invalid', prefix: 'Error creating automation: ', field: ['actions'] },
       )
     }

@@ -2,6 +2,7 @@ import type { HomeKey } from '#core/flow-run-id.ts'
 import type { Micros } from '#core/time.ts'
 import type { Deployment, DeploymentCreate, DeploymentUpdate } from '#core/wire/deployment.ts'
 import type { Flow } from '#core/wire/flow.ts'
+import type { JsonObject } from '#core/wire/common.ts'
 import { checkJobVariables, checkParameters, type CheckedAs } from '#domain/deployment-checks.ts'
 import {
   deploymentLabels,
@@ -12,6 +13,7 @@ import {
 import { DomainError } from '#domain/errors.ts'
 import { checkSchedules } from '#domain/schedule-checks.ts'
 import { mergeSchedules, replaceSchedules } from '#domain/schedules-merge.ts'
+import { findBlockDocument } from '#storage/block-documents.ts'
 import { commit, type CommitResult, type Statement } from '#storage/commit.ts'
 import * as deployments from '#storage/deployments.ts'
 import { findFlow } from '#storage/flows.ts'
@@ -22,6 +24,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import { commitDecision } from './commit-decision.ts'
 import { changeDeployment, changeWorkPool } from './configure-home.ts'
 import { hydrateRequest } from './hydrate-parameters.ts'
+import { hydrateTemplate } from './hydrate-template.ts'
 import { placeDeployment } from './place-deployment.ts'
 
 const CREATING: CheckedAs = { code: 'invalid', verb: 'creating' }
@@ -59,7 +62,8 @@ export async function saveDeployment(
     const id = existing?.deployment.id ?? newId(now)
     const place = await placeDeployment(workspace, id, existing, names, now)
     const fields = givenDeploymentFields(hydrated)
-    checkJobVariables(place.template, body.job_variables, CREATING)
+    await checkVariables(workspace, place.template, body.job_variables, CREATING)
+    await checkBlocks(workspace, body, CREATING)
     // Made with the schema null it may have any parameters; its runs may not, where the schema is enforced.
     const judged =
       fields.parameter_openapi_schema === null
@@ -119,6 +123,37 @@ export async function saveDeployment(
   return { deployment: saved.deployment, created }
 }
 
+/** Defaults that name blocks are judged by what is in the blocks, which are read only for job variables. */
+async function checkVariables(
+  workspace: Workspace,
+  template: JsonObject,
+  variables: JsonObject | null | undefined,
+  as: CheckedAs,
+): Promise<void> {
+  if (Object.keys(variables ?? {}).length > 0) {
+    checkJobVariables(await hydrateTemplate(workspace, template), variables, as)
+  }
+}
+
+/** The blocks that Prefect's client once named must be there if they are named. */
+async function checkBlocks(
+  workspace: Workspace,
+  body: DeploymentCreate | DeploymentUpdate,
+  { verb }: CheckedAs,
+): Promise<void> {
+  for (const kind of ['infrastructure', 'storage'] as const) {
+    const id = body[`${kind}_document_id`]
+    // One after the other: hardly any deployment names one.
+    // oxlint-disable-next-line no-await-in-loop
+    if (id && (await findBlockDocument(workspace, { id }, false)) === undefined) {
+      throw new DomainError(
+        'conflict',
+        `Error ${verb} deployment. Could not find ${kind} block with id: ${id}. This usually occurs when applying a deployment specification that was built against a different Prefect database / workspace.`,
+      )
+    }
+  }
+}
+
 /** A flow of another workspace is as none; Prefect's answer to both is that of a broken foreign key. */
 async function getFlow(workspace: Workspace, id: string): Promise<Flow> {
   const flow = await findFlow(workspace, id)
@@ -147,7 +182,8 @@ export async function updateDeployment(
     const changes = mergeSchedules(existing.deployment.schedules, schedules)
     const place = await placeDeployment(workspace, id, existing, body, now)
     const fields = givenDeploymentFields(body)
-    checkJobVariables(place.template, body.job_variables, UPDATING)
+    await checkVariables(workspace, place.template, body.job_variables, UPDATING)
+    await checkBlocks(workspace, body, UPDATING)
     checkParameters(parameterRulesAfter(existing.deployment, fields), UPDATING)
     const { home_key, work_queue_id } = place
     const saved = await commitToDeployment(

@@ -22,6 +22,7 @@ import {
 import type { Workspace } from '#storage/workspace.ts'
 import { commitDecision } from './commit-decision.ts'
 import { changeDeployment, changeWorkPool } from './configure-home.ts'
+import { hydrateTemplate } from './hydrate-template.ts'
 
 /** Prefect's type of a pool that names none. */
 const DEFAULT_TYPE = 'prefect-agent'
@@ -42,7 +43,7 @@ export async function createWorkPool(
   }
   const type = body.type ?? DEFAULT_TYPE
   const template = body.base_job_template ?? baseJobTemplateFor(type) ?? {}
-  checkTemplate(template)
+  await checkTemplate(workspace, template)
   // Looked up before a home is minted: homes are never deleted.
   if ((await pools.findWorkPoolKey(workspace, body.name)) !== undefined) {
     throw new DomainError('conflict', NAME_TAKEN)
@@ -101,7 +102,7 @@ export async function updateWorkPool(
     )
   }
   if (body.base_job_template !== undefined && body.base_job_template !== null) {
-    checkTemplate(body.base_job_template)
+    await checkTemplate(workspace, body.base_job_template)
   }
   await commitDecision(async () => {
     const pool = await getWorkPoolKey(workspace, name)
@@ -189,8 +190,9 @@ function isReserved(name: string): boolean {
   return name.toLowerCase().startsWith('prefect')
 }
 
-function checkTemplate(template: JsonObject): void {
-  refuseIssues(() => validateTemplate(template), {
+async function checkTemplate(workspace: Workspace, template: JsonObject): Promise<void> {
+  const hydrated = await hydrateTemplate(workspace, template)
+  refuseIssues(() => validateTemplate(hydrated), {
     code: 'invalid',
     prefix: '',
     field: ['base_job_template'],

@@ -5,6 +5,7 @@ import { refuseIssues } from '#domain/refused.ts'
 import { readHomeDeployment } from '#storage/deployments.ts'
 import { readHomeWorkPoolByName } from '#storage/work-pools.ts'
 import type { Workspace } from '#storage/workspace.ts'
+import { hydrateTemplate } from './hydrate-template.ts'
 import { readFlowRun } from './read-flow-run.ts'
 
 /** A run's job variables, over its deployment's, are all that its pool's template asks for. */
@@ -37,6 +38,7 @@ export async function checkNewJobVariables(
   ])
   if (config !== undefined && pool !== undefined) {
     const layers = [config.deployment.job_variables, variables]
-    checkJobVariables(pool.pool.base_job_template, layers, 'updating')
+    const template = await hydrateTemplate(workspace, pool.pool.base_job_template)
+    checkJobVariables(template, layers, 'updating')
   }
 }

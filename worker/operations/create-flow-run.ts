@@ -21,6 +21,7 @@ import { ensureWorkQueue } from './change-work-queue.ts'
 import { homeContext } from './configure-home.ts'
 import { checkJobVariables } from './check-job-variables.ts'
 import { hydrateRequest } from './hydrate-parameters.ts'
+import { hydrateTemplate } from './hydrate-template.ts'
 import { homeStub } from './stubs.ts'
 
 /** Who asks for a run. */
@@ -58,7 +59,8 @@ export async function createFlowRun(
     throw new DomainError('not_found', `Work pool "${body.work_pool_name}" not found.`)
   }
   if (pool !== undefined && body.job_variables) {
-    checkJobVariables(pool.pool.base_job_template, [body.job_variables], 'creating')
+    const template = await hydrateTemplate(workspace, pool.pool.base_job_template)
+    checkJobVariables(template, [body.job_variables], 'creating')
   }
   const queueId =
     pool === undefined
@@ -82,7 +84,12 @@ export async function createFlowRun(
       context: body.context ?? {},
       empirical_policy: policyOf(body.empirical_policy),
       tags: unique(body.tags ?? []),
-      labels: { ...flow.labels, 'prefect.flow.id': flow.id, ...body.labels },
+      labels: {
+        ...flow.labels,
+        'prefect.flow.id': flow.id,
+        ...(body.deployment_id ? { 'prefect.deployment.id': body.deployment_id } : {}),
+        ...body.labels,
+      },
       parent_task_run_id: body.parent_task_run_id ?? null,
       job_variables: body.job_variables ?? {},
     },
@@ -136,7 +143,7 @@ export async function createFlowRunFromDeployment(
         ...body.labels,
       },
       parent_task_run_id: body.parent_task_run_id ?? null,
-      job_variables: body.job_variables ?? {},
+      job_variables: body.job_variables ?? null,
     },
     flow_name: flow.name,
     deployment_name: deployment.name,
@@ -218,7 +225,8 @@ async function queueOf(
   if (body.job_variables) {
     const pool = await readHomeWorkPoolByName(workspace, poolName)
     const layers = [deployment.job_variables, body.job_variables]
-    checkJobVariables(pool?.pool.base_job_template ?? {}, layers, 'creating')
+    const template = await hydrateTemplate(workspace, pool?.pool.base_job_template ?? {})
+    checkJobVariables(template, layers, 'creating')
   }
   return body.work_queue_name
     ? await ensureWorkQueue(workspace, poolName, body.work_queue_name, now)

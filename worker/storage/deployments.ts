@@ -214,10 +214,7 @@ async function selectStored(
 
 type Own = Omit<
   Deployment,
-  | 'schedules'
-  | 'concurrency_limit'
-  | 'global_concurrency_limit'
-  | 'status'
+  'schedules' | 'concurrency_limit' | 'global_concurrency_limit' | 'status'
 >
 
 function toDeployment(
