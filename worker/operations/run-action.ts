@@ -13,6 +13,7 @@ import { DomainError } from '#domain/errors.ts'
 import { listWorkPools } from '#storage/work-pools.ts'
 import { findWorkQueue } from '#storage/work-queues.ts'
 import type { Workspace } from '#storage/workspace.ts'
+import { ActionFailed } from './action-failed.ts'
 import { enableAutomation } from './change-automation.ts'
 import { setDeploymentPaused } from './change-deployment.ts'
 import { updateWorkPool } from './change-work-pool.ts'
@@ -20,6 +21,7 @@ import { updateWorkQueue } from './change-work-queue.ts'
 import { createFlowRunFromDeployment } from './create-flow-run.ts'
 import { deleteFlowRun } from './delete-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from './flow-run-home.ts'
+import { renderParameters } from './render-action.ts'
 
 /** A suspension by an automation ends by itself after this. Prefect's number. */
 const SUSPENDED_MICROS: Micros = 3600 * MICROS_PER_SECOND
@@ -29,11 +31,6 @@ interface Work {
   workspace: Workspace
   triggered: TriggeredAction
   now: Micros
-}
-
-/** An action that can't be carried out, with what is known of it so far. */
-class ActionFailed extends Error {
-  override readonly name = 'ActionFailed'
 }
 
 /**
@@ -51,7 +48,11 @@ export async function runAction(
     return outcome
   } catch (error) {
     if (error instanceof ActionFailed) {
-      return { ...outcome, reason: error.message }
+      return {
+        ...outcome,
+        reason: error.message,
+        details: { ...outcome.details, ...error.details },
+      }
     }
     const status = refusedStatus(error)
     if (status === undefined) {
@@ -148,7 +149,7 @@ async function runDeployment(
           ),
         },
       },
-      parameters: action.parameters ?? {},
+      parameters: await renderParameters(workspace, triggered, action.parameters ?? {}, now),
       idempotency_key: idempotencyKey(triggered),
       ...(action.job_variables === null ? {} : { job_variables: action.job_variables }),
     },
