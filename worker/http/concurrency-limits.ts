@@ -5,6 +5,7 @@ import {
   concurrencyLimitUpdate,
   globalConcurrencyLimit,
 } from '#core/wire/concurrency-limit.ts'
+import { isUuid } from '#core/uuid.ts'
 import { concurrencyLimitsQuery } from '#core/wire/query.ts'
 import { DomainError } from '#domain/errors.ts'
 import * as limits from '../operations/concurrency-limits.ts'
@@ -14,7 +15,9 @@ import { toSlice } from './page.ts'
 
 const tag = 'Concurrency limits'
 /** A UUID in capitals is the same id. */
-const limitParam = z.object({ id_or_name: z.string() })
+const limitParam = z.object({
+  id_or_name: z.string().transform((text) => (isUuid(text) ? text.toLowerCase() : text)),
+})
 
 /** Limits themselves; their slots are in `concurrency-slots.ts`. */
 export function addConcurrencyLimitRoutes(api: Api): void {
