@@ -215,7 +215,7 @@ const runFilters = {
 const queueFilters = { ...runFilters, work_pool_queues: workQueueFilter.nullish() }
 
 const flowSort = z.enum(['NAME_ASC', 'NAME_DESC', 'CREATED_DESC', 'UPDATED_DESC'])
-const flowRunSort = z.enum([
+export const flowRunSort = z.enum([
   'ID_DESC',
   'START_TIME_ASC',
   'START_TIME_DESC',
@@ -344,6 +344,9 @@ export type BlockSchemasQuery = z.infer<typeof blockSchemasQuery>
 export type BlockDocumentsCount = z.infer<typeof blockDocumentsCount>
 export type BlockDocumentsQuery = z.infer<typeof blockDocumentsQuery>
 
+export const savedSearchesQuery = z.strictObject(page).meta({ id: 'SavedSearchesQuery' })
+export type SavedSearchesQuery = z.infer<typeof savedSearchesQuery>
+
 export const logsQuery = z
   .strictObject({ logs: logFilter.nullish(), sort: logSort.nullish(), ...page })
   .meta({ id: 'LogsQuery' })
@@ -396,6 +399,19 @@ export const flowRunHistoryQuery = z
   })
   .meta({ id: 'FlowRunHistoryQuery' })
 export type FlowRunHistoryQuery = z.infer<typeof flowRunHistoryQuery>
+
+export const taskRunHistoryQuery = z
+  .strictObject({
+    flows: flowFilter.nullish(),
+    flow_runs: flowRunFilter.nullish(),
+    task_runs: taskRunFilter.nullish(),
+    deployments: deploymentFilter.nullish(),
+    history_start: timestamp,
+    history_end: timestamp,
+    history_interval_seconds: z.number().min(1),
+  })
+  .meta({ id: 'TaskRunHistoryQuery' })
+export type TaskRunHistoryQuery = z.infer<typeof taskRunHistoryQuery>
 
 export const historyInterval = z
   .object({

@@ -18,14 +18,13 @@ import {
 import { DomainError } from '#domain/errors.ts'
 import * as counts from '#storage/flow-run-counts.ts'
 import * as flowRuns from '#storage/flow-runs.ts'
+import { runHistory } from '#storage/run-history.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { parseCursor, toCursor } from './cursor.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
 
 const tag = 'Flow runs'
-/** As in Prefect. */
-const MAX_INTERVALS = 500
 
 /** Flow runs as everybody lists, filters and counts them: out of the store, which is some moments behind the homes. */
 export function addFlowRunListRoutes(api: Api): void {
@@ -107,21 +106,8 @@ function addCounts(api: Api): void {
       answers: { 200: z.array(historyInterval) },
     },
     async ({ workspace, body, now }) => {
-      if (body.history_end < body.history_start) {
-        throw new DomainError('invalid', 'history_start must be before history_end', {
-          field: ['history_end'],
-        })
-      }
-      const intervals = counts.historyIntervals(body)
-      if (intervals > MAX_INTERVALS) {
-        throw new DomainError(
-          'invalid',
-          `A history has at most ${MAX_INTERVALS} intervals, this one would have ${intervals}.`,
-          { field: ['history_interval_seconds'] },
-        )
-      }
       const filters = { ...body, work_pool_queues: body.work_queues }
-      return { status: 200, body: await counts.flowRunHistory(workspace, filters, body, now) }
+      return { status: 200, body: await runHistory(workspace, 'flow_run', filters, body, now) }
     },
   )
   endpoint(

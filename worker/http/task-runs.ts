@@ -1,10 +1,18 @@
 import * as z from 'zod'
 import { uuid } from '#core/wire/common.ts'
-import { paged, taskRunsCount, taskRunsPage, taskRunsQuery } from '#core/wire/query.ts'
+import {
+  historyInterval,
+  paged,
+  taskRunHistoryQuery,
+  taskRunsCount,
+  taskRunsPage,
+  taskRunsQuery,
+} from '#core/wire/query.ts'
 import { orchestrationResult, setState, state } from '#core/wire/state.ts'
 import { taskRun, taskRunCreate, taskRunUpdate } from '#core/wire/task-run.ts'
 import { DomainError } from '#domain/errors.ts'
 import { toTaskRun } from '#domain/task-run.ts'
+import { runHistory } from '#storage/run-history.ts'
 import { countTaskRuns, listTaskRuns } from '#storage/task-runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { findTaskRun, findTaskRunState, type FoundTaskRun } from '../operations/find-task-run.ts'
@@ -191,6 +199,21 @@ function addTaskRunLists(api: Api): void {
       answers: { 200: z.int() },
     },
     async ({ workspace, body }) => ({ status: 200, body: await countTaskRuns(workspace, body) }),
+  )
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/task_runs/history',
+      tag,
+      summary: 'Count task runs by time and state',
+      body: taskRunHistoryQuery,
+      answers: { 200: z.array(historyInterval) },
+    },
+    async ({ workspace, body, now }) => ({
+      status: 200,
+      body: await runHistory(workspace, 'task_run', body, body, now),
+    }),
   )
   endpoint(
     api,
