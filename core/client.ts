@@ -63,6 +63,7 @@ import type {
   DeploymentScheduleCreate,
   DeploymentScheduleUpdate,
 } from './wire/schedule.ts'
+import type { SavedSearch, SavedSearchCreate } from './wire/saved-search.ts'
 import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from './wire/task-run.ts'
 import type { Variable, VariableCreate, VariableUpdate } from './wire/variable.ts'
@@ -230,6 +231,14 @@ export class Client {
   updateBlockDocument = (id: string, body: BlockDocumentUpdate) =>
     this.#call<void>('PATCH', `/block_documents/${id}`, { body })
   deleteBlockDocument = (id: string) => this.#call<void>('DELETE', `/block_documents/${id}`)
+
+  // Saved searches
+  saveSearch = (body: SavedSearchCreate) =>
+    this.#call<SavedSearch>('PUT', '/saved_searches/', { body })
+  readSavedSearch = (id: string) => this.#call<SavedSearch>('GET', `/saved_searches/${id}`)
+  filterSavedSearches = (body: query.SavedSearchesQuery = {}) =>
+    this.#call<SavedSearch[]>('POST', '/saved_searches/filter', { body })
+  deleteSavedSearch = (id: string) => this.#call<void>('DELETE', `/saved_searches/${id}`)
 
   // Flows
   createFlow = (body: FlowCreate) => this.#call<Flow>('POST', '/flows/', { body })

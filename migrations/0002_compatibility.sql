@@ -102,6 +102,17 @@ CREATE TABLE `configuration` (
 	PRIMARY KEY(`workspace_id`, `key`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `saved_search` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`updated` text NOT NULL,
+	`name` text NOT NULL,
+	`filters` text NOT NULL,
+	PRIMARY KEY(`workspace_id`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX `saved_search_by_name` ON `saved_search` (`workspace_id`,`name`);--> statement-breakpoint
 CREATE TABLE `task_cache` (
 	`workspace_id` text NOT NULL,
 	`cache_key` text NOT NULL,

@@ -29,6 +29,7 @@ import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addRunGraphRoutes } from './http/run-graph.ts'
+import { addSavedSearchRoutes } from './http/saved-searches.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
 import { addTagLimitRoutes } from './http/tag-limits.ts'
@@ -79,6 +80,7 @@ function addRoutes(api: Api): void {
   addBlockTypeRoutes(api)
   addBlockSchemaRoutes(api)
   addBlockDocumentRoutes(api)
+  addSavedSearchRoutes(api)
   addOpenApiRoutes(api)
   addFlowRoutes(api)
   addDeploymentRoutes(api)

@@ -196,7 +196,9 @@ describe('what belongs to another workspace', () => {
       block_type_id: blockType.id,
       block_schema_id: blockSchema.id,
     })
+    const savedSearch = await client.saveSearch({ name: 'foreign-search' })
     foreign = {
+      'saved_searches/id': savedSearch.id,
       'collections/views/view': 'foreign-view',
       'block_types/id': blockType.id,
       'block_types/slug/slug': blockType.slug,
