@@ -240,13 +240,14 @@ describe('while the store fails', () => {
     await home.break('fails')
     await home.client.createFlowRunFromDeployment(home.deploymentId)
     const waits: number[] = []
-    for (let tries = 0; tries < 5; tries += 1) {
+    for (let tries = 0; tries < 7; tries += 1) {
       const at = await runInDurableObject(home.stub, (_, state) => state.storage.getAlarm())
       waits.push((at ?? Number.NaN) - Date.now())
       vi.setSystemTime((at ?? 0) + 1)
       await home.alarm()
     }
-    expect(waits.at(-1)).toBeGreaterThan(3000)
+    // The alarm rings for other things in between.
+    expect(Math.max(...waits)).toBeGreaterThan(3000)
     expect(Math.max(...waits)).toBeLessThanOrEqual(30_001)
   })
 })

@@ -20,8 +20,6 @@ import { EVENT_TABLES } from './event-stream-store.ts'
 import { migrate } from './migrate.ts'
 import { StreamTaskRuns } from './stream-task-runs.ts'
 
-/** A home may have told a state so long before it tells it again. */
-const AGAIN_MS = 24 * 3_600_000
 /** Between two steps of letting go of old events. */
 const SWEEP_PAUSE_MS = 1000
 
@@ -106,13 +104,13 @@ export class EventStream extends DurableObject<Bindings> {
   }
 
   /**
-   * Keeps the events of flow runs' states, which their home tells each once; `again`: it may have told them before, so that
-   * they are looked for.
+   * Keeps the events of flow runs' states, which their home tells each once.
+   * @param since if not null, the home may have told them before, then or later; so they are looked for
    */
-  recordStates(context: ObjectContext, events: Event[], again: boolean, now: Micros): void {
+  recordStates(context: ObjectContext, events: Event[], since: Micros | null, now: Micros): void {
     this.#context.keep(context)
     const ids = events.map(({ id }) => id)
-    const kept = again ? this.#log.keptSince(ids, now / 1000 - AGAIN_MS) : new Set<string>()
+    const kept = since === null ? new Set<string>() : this.#log.keptSince(ids, since / 1000)
     this.#keep(
       events.filter(({ id }) => !kept.has(id)),
       now,

@@ -19,6 +19,7 @@ import { eventHubStub } from '../operations/stubs.ts'
 import { ContextStore } from './context-store.ts'
 import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
+import { HomeEvents } from './home-events.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
 import { InputStore } from './input-store.ts'
 import { report } from './report.ts'
@@ -52,10 +53,13 @@ export class Home {
   readonly store: WorkPoolStore
   readonly inputs: InputStore
   readonly flusher: Flusher
+  readonly events: HomeEvents
   readonly doorbell: Doorbell
   /** When the heartbeat of an agent, or a poll of a queue, was last noted in the store. */
   readonly presence = new Map<string, Micros>()
   readonly #loading = new Map<string, Promise<void>>()
+  /** Runs that only their events keep here, with the `seq` that the store has. */
+  readonly #leaving = new Map<string, number>()
   readonly #context: ContextStore<HomeContext>
   #lastNow = 0
   #lastPosition: number
@@ -80,6 +84,7 @@ export class Home {
       writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
       now: () => this.now(),
     })
+    this.events = new HomeEvents(this)
     // After a restart nobody knows what the alarm was set to.
     this.arm()
   }
@@ -89,6 +94,7 @@ export class Home {
   save(run: HomeRun): void {
     const { told, messages } = messagesOf(run)
     this.store.save(told)
+    this.events.tell(told, run.told)
     for (const message of messages) {
       const now = this.now()
       this.store.addMessage(message, now, messageDue(message, now))
@@ -171,9 +177,12 @@ export class Home {
 
   /** The one alarm stands at the earliest of all times; a row is written only when that moved. */
   arm(): void {
-    const times = [this.store.nextTimer(), this.flusher.due, this.doorbell.due].filter(
-      (time) => time !== null,
-    )
+    const times = [
+      this.store.nextTimer(),
+      this.flusher.due,
+      this.events.due,
+      this.doorbell.due,
+    ].filter((time) => time !== null)
     const at = times.length === 0 ? null : Math.max(Math.min(...times), this.now() + 1000)
     if (at === null || (this.#armedFor !== null && at >= this.#armedFor)) {
       return
@@ -196,23 +205,45 @@ export class Home {
     }))
   }
 
-  /** A run leaves home once the store has exactly what is here and nothing more can come of it by itself. */
+  /** A run leaves home once the store has exactly what is here, and nothing more can come of it by itself. */
   #acknowledged(rows: FlushRow[]): void {
     const seqs = new Map(rows.map(({ id, seq }) => [id, seq]))
     const runs = this.store.findMany([...seqs.keys()])
     for (const run of runs) {
-      const { record } = run
-      const over = record.deleted || (record.end_time !== null && !holdsDate(record, this.now()))
-      if (
-        over &&
-        !run.live &&
-        record.seq === seqs.get(record.id) &&
-        !this.store.hasMessages(record.id)
-      ) {
-        this.store.remove(record.id)
+      const { id, seq } = run.record
+      if (seq === seqs.get(id) && this.#mayLeave(run)) {
+        if (this.events.isUntaken(id)) {
+          this.#leaving.set(id, seq)
+        } else {
+          this.store.remove(id)
+        }
       }
     }
     this.#publish(runs)
+  }
+
+  #mayLeave(run: HomeRun): boolean {
+    const { record } = run
+    const over = record.deleted || (record.end_time !== null && !holdsDate(record, this.now()))
+    return over && !run.live && !this.store.hasMessages(record.id)
+  }
+
+  /**
+   * The streams have taken a run's events, which may have been all that kept it here.
+   * @param restarted nobody remembers whether the store has it
+   */
+  letGo(id: string, restarted: boolean): void {
+    const run = this.store.find(id)
+    const left = this.#leaving.get(id)
+    if (run === undefined || this.events.isUntaken(id)) {
+      return
+    }
+    this.#leaving.delete(id)
+    if (left === run.record.seq && this.#mayLeave(run)) {
+      this.store.remove(id)
+    } else if (restarted && this.#mayLeave(run)) {
+      this.flusher.markDirty(id)
+    }
   }
 
   /** The console's feed. It may be lost: who missed a change reads the list. */

@@ -114,6 +114,14 @@ export class WorkPoolStore {
     )
   }
 
+  /** Runs whose newest state was written then or later. */
+  withStatesSince(timestamp: string): HomeRun[] {
+    return this.#bodies(
+      "SELECT body FROM run WHERE body ->> '$.record.states[#-1].timestamp' >= ?",
+      [timestamp],
+    )
+  }
+
   /** Runs with that tail of their ids; few are looked at, since a home holds what is not over yet. */
   withTail(tail: string): HomeRun[] {
     return this.#bodies('SELECT body FROM run WHERE substr(id, 20) = ?', [tail])
