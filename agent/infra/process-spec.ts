@@ -8,6 +8,8 @@ import { splitShellWords } from './shell-words.ts'
 /** What the process driver is to start, decided before anything is touched. */
 export interface ProcessSpec {
   command: [string, ...string[]]
+  /** The command is Prefect's engine, in the Python that `command` begins with. */
+  needsPrefect: boolean
   env: Record<string, string>
   /** Absolute; undefined: a fresh temporary folder. */
   workingDirectory: string | undefined
@@ -25,6 +27,8 @@ export interface ProcessFacts {
   hostEnv: Record<string, string | undefined>
 }
 
+const ENGINE = 'prefect.engine'
+
 /** @throws RefusedRun when the job configuration or the deployment does not say what to run */
 export function processSpec(facts: ProcessFacts): ProcessSpec {
   const { deployment, flow_run: flowRun, job_configuration: job } = facts.claimed
@@ -39,7 +43,13 @@ export function processSpec(facts: ProcessFacts): ProcessSpec {
   })
   const pullsItself = isPython(deployment?.entrypoint)
   const pullSteps = pullsItself ? [] : (deployment?.pull_steps ?? [])
-  return { command, env, pullSteps, workingDirectory: workingDirectory(facts, pullSteps) }
+  return {
+    command,
+    needsPrefect: command.includes(ENGINE),
+    env,
+    pullSteps,
+    workingDirectory: workingDirectory(facts, pullSteps),
+  }
 }
 
 function runCommand({ claimed, headgateScript, nodePath }: ProcessFacts): [string, ...string[]] {
@@ -55,7 +65,7 @@ function runCommand({ claimed, headgateScript, nodePath }: ProcessFacts): [strin
     )
   }
   if (isPython(entrypoint)) {
-    return ['python', '-m', 'prefect.engine']
+    return ['python', '-m', ENGINE]
   }
   if (/\.[cm]?[jt]s(:[^:]*)?$/.test(entrypoint)) {
     return [nodePath, headgateScript, 'flow-run', 'execute']

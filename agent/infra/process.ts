@@ -18,6 +18,7 @@ import { toEnding } from './process-ending.ts'
 import { processSpec } from './process-spec.ts'
 import { groupMembers, isRunning, processStart, signalProcess } from './process-table.ts'
 import { pullCode } from './pull.ts'
+import { requirePrefect } from './require-prefect.ts'
 import { SUPERVISOR_SCRIPT } from './supervisor.ts'
 
 /** The supervisor, which leads the run's process group: its process id and what tells it from later bearers of that id. */
@@ -58,6 +59,9 @@ async function start(order: RunOrder, signal: AbortSignal): Promise<Infrastructu
   })
   signal.throwIfAborted()
   const command = findProgram(spec.command, spec.env['PATH'] ?? '', cwd)
+  if (spec.needsPrefect) {
+    await requirePrefect(command[0], { cwd, env: spec.env })
+  }
   const lease = order.lease()
   if (hostClock() - lease.stamp >= lease.graceSeconds) {
     throw new RefusedRun('The lease ran out while the run was being prepared.')
@@ -226,7 +230,11 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /** The command with its program looked up as the run's shell would; many hosts have `python3` only. */
-function findProgram([program, ...words]: [string, ...string[]], path: string, cwd: string) {
+function findProgram(
+  [program, ...words]: [string, ...string[]],
+  path: string,
+  cwd: string,
+): [string, ...string[]] {
   const names = program === 'python' ? ['python', 'python3'] : [program]
   const places = path.split(delimiter).filter((place) => isAbsolute(place))
   const candidates = names.flatMap((name) =>

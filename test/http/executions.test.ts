@@ -145,6 +145,30 @@ describe("an agent's link", () => {
     expect(finished.results).toMatchObject([{ answer: 'ended', state: { type: 'CANCELLED' } }])
   })
 
+  it('takes the crash that a run forces while it is cancelled for the cancelling at work', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const { id } = await client.createFlowRunFromDeployment(deployment.id)
+    const agent = anAgent()
+    const { runs } = await client.claim(pool.name, { agent, limit: 1 })
+    const execution = { flow_run_id: id, fence: 1 }
+    await client.accept(pool.name, { agent_id: agent.agent_id, executions: [execution] })
+    const engine = clientOf(runs[0]?.run_token)
+    await engine.setFlowRunState(id, { type: 'RUNNING' })
+    await client.setFlowRunState(id, { type: 'CANCELLING' })
+    expect(await engine.setFlowRunState(id, { type: 'CRASHED' }, true)).toMatchObject({
+      status: 'REJECT',
+      state: { type: 'CANCELLING' },
+    })
+    const finished = await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [{ ...execution, signal: 'SIGTERM' }],
+    })
+    expect(finished.results).toMatchObject([{ answer: 'ended', state: { type: 'CANCELLED' } }])
+  })
+
   it('wakes a long poll by the commit that makes a run claimable', async () => {
     const test = await aWorkspace()
     const { client } = test

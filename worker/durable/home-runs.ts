@@ -234,9 +234,10 @@ export function propose(
     newKey: () => crypto.randomUUID(),
   }
   const proposal = { run: run.record, from, to, now: moment.now }
-  const judgement = request.force
-    ? judge(minimalFlowPolicy, proposal, facts)
-    : judge(coreFlowPolicy, proposal, facts)
+  const judgement =
+    request.force && !obeysCancelling(run, to, proposer)
+      ? judge(minimalFlowPolicy, proposal, facts)
+      : judge(coreFlowPolicy, proposal, facts)
   const written =
     judgement.verdict.kind === 'accept'
       ? judgement.to
@@ -286,6 +287,19 @@ function staleProposer(run: HomeRun, proposer: Proposer): string | null {
   return run.live && run.fence === proposer.fence
     ? null
     : `This execution (fence ${proposer.fence}) is no longer current (fence ${run.fence}).`
+}
+
+/**
+ * Prefect's engine, when told to end, forces that it has crashed. While its run is being cancelled that is only how the
+ * cancelling goes: the run's agent proves the end, and the engine, refused, runs its hooks of cancellation.
+ */
+function obeysCancelling(run: HomeRun, to: ProposedState, proposer: Proposer): boolean {
+  return (
+    proposer.kind === 'run' &&
+    proposer.flow_run_id === run.record.id &&
+    run.record.state_type === 'CANCELLING' &&
+    to.type === 'CRASHED'
+  )
 }
 
 function withUpdate(

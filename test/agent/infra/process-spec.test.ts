@@ -36,6 +36,13 @@ describe('the command', () => {
     expect(specOf({ deployment: { entrypoint } }).command).toEqual(command)
   })
 
+  test("needs Prefect's package where it is Prefect's engine", () => {
+    const deployment = { entrypoint: 'flows/hello.py:hello' }
+    expect(specOf({ deployment }).needsPrefect).toBe(true)
+    const job_configuration = { command: 'python own.py' }
+    expect(specOf({ deployment, job_configuration }).needsPrefect).toBe(false)
+  })
+
   test('of the job configuration wins; no shell reads it', () => {
     const job_configuration = { command: `node -e "console.log('a b')" $HOME` }
     const deployment = { entrypoint: 'a.ts:b' }
