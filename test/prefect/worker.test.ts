@@ -37,8 +37,7 @@ const ends = (run: FlowRun) => prefect.ends(run)
 const begins = (run: FlowRun) =>
   prefect.reaches(run, 'running', ({ state_name }) => state_name === 'Running')
 
-const hasNote = (what: string, { id }: FlowRun) =>
-  existsSync(`${prefect.environment['PREFECT_HOME'] ?? ''}/${what}-${id}`)
+const hasNote = (what: string, { id }: FlowRun) => existsSync(prefect.sandbox.path(`${what}-${id}`))
 
 /** The process that a run of `long` has named. */
 async function isGone(run: FlowRun): Promise<boolean> {
@@ -67,7 +66,7 @@ describe('prefect worker start --type process', () => {
     ])
     const crashed = await ends(dying)
     expect(crashed).toMatchObject({ state_type: 'CRASHED' })
-    expect(crashed.state?.message).toContain('status code 3')
+    expect(crashed.state?.message).toContain('status code: 3')
     await until('its hook has run', () => hasNote('crashed', dying))
     const [pool, workers] = await Promise.all([
       prefect.client.readWorkPool('p'),

@@ -9,7 +9,7 @@ from prefect import flow
 
 def leave_note(what: str):
     def hook(flow, flow_run, state):
-        Path(os.environ["PREFECT_HOME"], f"{what}-{flow_run.id}").write_text(state.name)
+        Path(os.environ["HOME"], f"{what}-{flow_run.id}").write_text(state.name)
 
     return hook
 

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { JsonObject } from '../../core/wire/common.ts'
+import type { FlowRun } from '../../core/wire/flow-run.ts'
+import { BuiltAgent } from '../support/node/built-agent.ts'
+import { aPrefect } from '../support/node/prefect.ts'
+import { until } from '../support/node/until.ts'
+
+const prefect = aPrefect()
+let deployments: Record<string, string>
+let agent: BuiltAgent
+
+beforeAll(async () => {
+  await prefect.client.createWorkPool({ name: 'p', type: 'process' })
+  deployments = {
+    ...(await prefect.deploy('long.py', ['long', 'dying', 'chatty'], 'p')),
+    ...(await prefect.deploy('hello.py', ['hello'], 'p')),
+    ...(await prefect.deploy('calling.py', ['parent', 'reading'], 'p')),
+  }
+})
+
+afterEach(async () => {
+  await agent.stop()
+})
+
+async function startAgent(): Promise<void> {
+  const environment = {
+    ...prefect.server.environment,
+    PATH: prefect.environment['PATH'] ?? '',
+  }
+  agent = BuiltAgent.start(prefect.sandbox, { pool: 'p', environment })
+  prefect.transcript.push(() => `--- agent\n${agent.said}`)
+  await agent.says('serves pool')
+}
+
+async function trigger(flow: string, parameters: JsonObject = {}, job_variables: JsonObject = {}) {
+  const body = { parameters, job_variables }
+  return await prefect.client.createFlowRunFromDeployment(deployments[flow] ?? '', body)
+}
+
+const hasNote = (what: string, { id }: FlowRun) => existsSync(prefect.sandbox.path(`${what}-${id}`))
+
+describe('our agent runs Python flows', () => {
+  it('runs them in the engine of the package, which reports by the token of the run', async () => {
+    await startAgent()
+    const run = await trigger('hello', { name: 'agent', numbers: 3 })
+    const ended = await prefect.ends(run)
+    expect(ended).toMatchObject({ state_name: 'Completed', run_count: 1 })
+    await until('its tasks are recorded', async () => {
+      const tasks = await prefect.client.filterTaskRuns({ flow_runs: { id: { any_: [run.id] } } })
+      return tasks.length === 3 && tasks.every(({ state_name }) => state_name === 'Completed')
+    })
+    const said = await prefect.messages(run, 'prefect.flow_runs')
+    expect(said).toContain('hello agent')
+  })
+
+  it('lets them start subflows and deployments, and read and write what flows do', async () => {
+    await startAgent()
+    const run = await trigger('parent')
+    expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed' })
+    const reading = await trigger('reading')
+    expect(await prefect.ends(reading)).toMatchObject({ state_name: 'Completed' })
+  })
+
+  it('tells a crash by its exit code, and cancels', async () => {
+    await startAgent()
+    const [dying, long] = await Promise.all([trigger('dying', { code: 7 }), trigger('long')])
+    const crashed = await prefect.ends(dying)
+    expect(crashed).toMatchObject({ state_type: 'CRASHED' })
+    expect(crashed.state?.message).toContain('7')
+    await until('it has begun', async () =>
+      (await prefect.messages(long)).join().includes('process'),
+    )
+    await prefect.client.setFlowRunState(long.id, { type: 'CANCELLING' })
+    expect(await prefect.ends(long)).toMatchObject({ state_name: 'Cancelled' })
+    await until('its hook has run', () => hasNote('cancelled', long))
+  })
+
+  it('says what is missing: the package, or Python', async () => {
+    const empty = prefect.sandbox.path('bin')
+    mkdirSync(empty)
+    const bare = prefect.sandbox.path('bare')
+    mkdirSync(bare)
+    symlinkSync('/bin/false', join(bare, 'python3'))
+    await startAgent()
+    const [packageless, pythonless] = await Promise.all([
+      trigger('hello', {}, { env: { PATH: bare } }),
+      trigger('hello', {}, { env: { PATH: empty } }),
+    ])
+    const first = await prefect.ends(packageless)
+    expect(first).toMatchObject({ state_type: 'CRASHED' })
+    expect(first.state?.message).toContain("has no package 'prefect': install it there")
+    const second = await prefect.ends(pythonless)
+    expect(second).toMatchObject({ state_type: 'CRASHED' })
+    expect(second.state?.message).toContain("the program 'python' cannot be executed")
+  })
+})
