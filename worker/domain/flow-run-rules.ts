@@ -149,7 +149,7 @@ const preventPending: FlowRunRule = {
   to: ['PENDING'],
   judge: ({ from, to }) => {
     if (from?.type === 'PENDING' && from.name !== to.name && to.name !== 'Pending') {
-      const scheduledTime = to.state_details.scheduled_time ?? from.state_details.scheduled_time
+      const scheduledTime = from.state_details.scheduled_time ?? to.state_details.scheduled_time
       return {
         kind: 'continue',
         to: { ...to, state_details: { ...to.state_details, scheduled_time: scheduledTime } },

@@ -19,7 +19,8 @@ export async function scheduledFlowRuns(
   if (view.pool.paused) {
     return []
   }
-  const before = query.scheduled_before ? (parseTimestamp(query.scheduled_before) ?? now) : now
+  // Who names no time is shown all that is to come, as in Prefect.
+  const before = parseTimestamp(query.scheduled_before ?? '') ?? Number.MAX_SAFE_INTEGER
   const after = query.scheduled_after ? (parseTimestamp(query.scheduled_after) ?? 0) : 0
   const wanted = Math.min(query.limit ?? 200, 200, room(view.pool.limit, view.pool.live))
   const runs = view.queues

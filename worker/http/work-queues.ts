@@ -132,7 +132,7 @@ function addRoutesById(api: Api): void {
     },
     async ({ workspace, body, now }) => ({
       status: 200,
-      body: await listWorkQueues(workspace, body, toSlice(body), now),
+      body: await listWorkQueues(workspace, body, toSlice(body), now, 'name'),
     }),
   )
   endpoint(

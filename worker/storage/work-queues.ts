@@ -18,6 +18,8 @@ export interface StoredWorkQueue {
   pool: VersionedPool & { home_key: HomeKey; default_queue_id: string }
 }
 
+type QueueOrder = 'priority' | 'name'
+
 export interface VersionedPool {
   id: string
   version_number: number
@@ -85,12 +87,13 @@ export async function findWorkQueueByName(
   return found
 }
 
-/** The queues that the filters name, of one pool or of all, the most urgent first. */
+/** The queues that the filters name, of one pool or of all: by their urgency, or as Prefect lists those of all pools. */
 export async function listWorkQueues(
   workspace: Workspace,
   filters: Pick<WorkQueuesQuery, 'work_queues' | 'work_pools'> & { work_pool_id?: string },
   page: { limit: number; offset: number },
   now: Micros,
+  order: QueueOrder = 'priority',
 ): Promise<WorkQueue[]> {
   const condition = and(
     toSql(workQueueCondition(workspace.id, filters)),
@@ -98,7 +101,7 @@ export async function listWorkQueues(
       ? undefined
       : eq(workQueue.work_pool_id, filters.work_pool_id),
   )
-  const stored = await selectStored(workspace, condition, now, page)
+  const stored = await selectStored(workspace, condition, now, page, order)
   return stored.map((row) => row.queue)
 }
 
@@ -107,13 +110,14 @@ async function selectStored(
   condition: SQL | undefined,
   now: Micros,
   page: { limit: number; offset: number } = { limit: 1, offset: 0 },
+  order: QueueOrder = 'priority',
 ): Promise<StoredWorkQueue[]> {
   const rows = await workspace.store
     .select({ queue: { ...columns, active_slots: activeSlots }, pool: poolColumns })
     .from(workQueue)
     .innerJoin(workPool, eq(workPool.id, workQueue.work_pool_id))
     .where(and(eq(workQueue.workspace_id, workspace.id), condition))
-    .orderBy(asc(workQueue.priority), asc(workPool.name), asc(workQueue.id))
+    .orderBy(asc(workQueue[order]), asc(workPool.name), asc(workQueue.id))
     .limit(page.limit)
     .offset(page.offset)
   return rows.map(({ queue, pool }) => ({
