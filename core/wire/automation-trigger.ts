@@ -72,16 +72,16 @@ export interface SequenceTrigger {
 export type Trigger = EventTrigger | CompoundTrigger | SequenceTrigger
 
 /** As a request may write it. */
-interface CompositeInput {
+export interface CompositeInput {
   id?: string | undefined
   triggers: TriggerInput[]
   within: number | string | null
 }
-interface CompoundInput extends CompositeInput {
+export interface CompoundInput extends CompositeInput {
   type?: 'compound' | undefined
   require: number | 'any' | 'all'
 }
-interface SequenceInput extends CompositeInput {
+export interface SequenceInput extends CompositeInput {
   type?: 'sequence' | undefined
 }
 type TriggerInput = z.input<typeof eventTrigger> | CompoundInput | SequenceInput

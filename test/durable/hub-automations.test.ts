@@ -176,6 +176,36 @@ describe('an event that fits', () => {
   })
 })
 
+test('automations that fit every event do not trigger themselves or each other for ever', async () => {
+  const hub = await aHub()
+  const trigger = { type: 'event' as const, posture: 'Reactive' as const }
+  const made = [
+    await hub.client.createAutomation(anAutomation({ trigger })),
+    await hub.client.createAutomation(anAutomation({ trigger })),
+  ]
+  const firings = async () => {
+    const explained = await Promise.all(made.map(({ id }) => hub.client.explainAutomation(id)))
+    return explained.map((one) => [one.firings, one.pending_actions.length])
+  }
+  await hub.publish(start())
+  // Each by the event itself, by three events of the other, and by three of each of those; more by the second's creation.
+  const last = await settled(firings)
+  expect(
+    last.every(([count = 0, pending]) => count >= 1 + 3 + 9 && count < 60 && pending === 0),
+  ).toBe(true)
+})
+
+/** What is read when it has not changed for a second. */
+async function settled<T>(read: () => Promise<T>): Promise<T> {
+  let [before, after] = [await read(), await read()]
+  do {
+    before = after
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    after = await read()
+  } while (JSON.stringify(before) !== JSON.stringify(after))
+  return after
+}
+
 test('events are counted over evictions, until there are enough', async () => {
   const hub = await aHub()
   const trigger = {

@@ -28,8 +28,29 @@ export interface ActionOutcome {
   related: ResourceLabels[]
 }
 
+/**
+ * How many automations an event has behind it, one that triggered the next; told by a label from the second on. Without a
+ * bound, automations that fit each other's events would go on for ever.
+ */
+const CHAIN_LABEL = 'headgate.automation-chain'
+const LONGEST_CHAIN = 3
+
+/** What an automation tells of its own doing, which other automations may react to. */
+const RUNTIME_EVENT = /^prefect\.automation\.(triggered|resolved|action\.\w+)$/
+
 /** Events further apart do not name each other as `follows`, since nobody waits that long for the first. Prefect's number. */
 const FOLLOWS_WITHIN_MICROS: Micros = 5 * 60 * MICROS_PER_SECOND
+
+/** Whether an automation may react to an event: not to what it did itself, nor to the end of a long chain of others. */
+export function mayTrigger(event: ReceivedEvent, automationId: string): boolean {
+  return (
+    chainLength(event) < LONGEST_CHAIN &&
+    !(
+      RUNTIME_EVENT.test(event.event) &&
+      event.resource['prefect.resource.id'] === `prefect.automation.${automationId}`
+    )
+  )
+}
 
 /** What a firing asks for: an event for each new state of the automation, and its actions. */
 export function consequences(
@@ -81,7 +102,7 @@ export function actionEvents(
   const { automation, firing, action, triggering_event } = triggered
   const { trigger } = automation
   const resource: ResourceLabels = {
-    ...automationLabels(automation),
+    ...automationLabels(automation, firing),
     'prefect.trigger-type': trigger.type,
     ...(trigger.type === 'event' ? { 'prefect.posture': trigger.posture } : {}),
   }
@@ -138,7 +159,7 @@ function stateChangeEvent(
     occurred: firing.triggered,
     event: `prefect.automation.${state.toLowerCase()}`,
     resource: {
-      ...automationLabels(automation),
+      ...automationLabels(automation, firing),
       ...(trigger.type === 'event' ? { 'prefect.posture': trigger.posture } : {}),
     },
     related:
@@ -150,8 +171,17 @@ function stateChangeEvent(
   }
 }
 
-function automationLabels({ id, name }: Automation): ResourceLabels {
-  return { 'prefect.resource.id': `prefect.automation.${id}`, 'prefect.resource.name': name }
+function automationLabels({ id, name }: Automation, { triggering_event }: Firing): ResourceLabels {
+  const chain = (triggering_event === null ? 0 : chainLength(triggering_event)) + 1
+  return {
+    'prefect.resource.id': `prefect.automation.${id}`,
+    'prefect.resource.name': name,
+    ...(chain > 1 ? { [CHAIN_LABEL]: String(chain) } : {}),
+  }
+}
+
+function chainLength(event: ReceivedEvent): number {
+  return RUNTIME_EVENT.test(event.event) ? Math.max(1, Number(event.resource[CHAIN_LABEL]) || 1) : 0
 }
 
 function eventResource(id: string, role: string): ResourceLabels {

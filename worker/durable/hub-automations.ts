@@ -2,7 +2,7 @@ import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import type { Automation, AutomationExplanation } from '#core/wire/automation.ts'
 import type { EventTrigger, Trigger } from '#core/wire/automation-trigger.ts'
 import type { ReceivedEvent } from '#core/wire/event.ts'
-import { consequences } from '#domain/automation-events.ts'
+import { consequences, mayTrigger } from '#domain/automation-events.ts'
 import {
   eventTriggers,
   judgeByEvent,
@@ -166,6 +166,9 @@ export class HubAutomations {
   #judge(event: ReceivedEvent): void {
     this.#memory.noteLast(event)
     for (const automation of this.#enabled.values()) {
+      if (!mayTrigger(event, automation.id)) {
+        continue
+      }
       const { verdicts, firings } = judgeByEvent(
         automation.trigger,
         event,
