@@ -65,7 +65,6 @@ export const incrementSlots = z
     ...createIfMissing,
   })
   .meta({ id: 'IncrementSlots' })
-export type IncrementSlots = z.input<typeof incrementSlots>
 
 export const incrementSlotsWithLease = z
   .object({
@@ -79,12 +78,10 @@ export const incrementSlotsWithLease = z
       .nullish(),
   })
   .meta({ id: 'IncrementSlotsWithLease' })
-export type IncrementSlotsWithLease = z.input<typeof incrementSlotsWithLease>
 
 export const decrementSlots = z
   .object({ names, slots, occupancy_seconds: z.number().positive().nullish(), ...createIfMissing })
   .meta({ id: 'DecrementSlots' })
-export type DecrementSlots = z.input<typeof decrementSlots>
 
 export const releaseLease = z.object({ lease_id: uuid }).meta({ id: 'ReleaseLease' })
 
@@ -98,7 +95,6 @@ export type MinimalConcurrencyLimit = z.infer<typeof minimalConcurrencyLimit>
 export const limitsWithLease = z
   .object({ lease_id: z.string(), limits: z.array(minimalConcurrencyLimit) })
   .meta({ id: 'ConcurrencyLimitWithLeaseResponse' })
-export type LimitsWithLease = z.infer<typeof limitsWithLease>
 
 // The older routes: limits of tags, under the names `tag:<tag>`.
 

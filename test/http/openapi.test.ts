@@ -1,47 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { sampleOf, type Schema } from '../support/sample-body.ts'
+import { call } from '../support/call.ts'
+import { closed, document, routes, send, withBody, type Route } from '../support/routes.ts'
+import { sampleOf } from '../support/sample-body.ts'
 import { aWorkspace, API_URL, fetchWorker } from '../support/workspace.ts'
 
-interface Operation {
-  operationId: string
-  security: object[]
-  parameters: { name: string; in: 'path' | 'query'; required: boolean }[]
-  requestBody?: { content: { 'application/json': { schema: Schema } } }
-  responses: Record<string, object>
-}
-interface Document {
-  openapi: string
-  paths: Record<string, Record<string, Operation>>
-  components: { schemas: Record<string, Schema> }
-}
-
-const document: Document = await (await fetchWorker(`${API_URL}/openapi.json`)).json()
 const components = document.components.schemas
-const routes = Object.entries(document.paths).flatMap(([path, operations]) =>
-  Object.entries(operations).map(([method, operation]) => ({
-    name: `${method.toUpperCase()} ${path}`,
-    method,
-    path,
-    operation,
-    body: operation.requestBody?.content['application/json'].schema,
-  })),
-)
-type Route = (typeof routes)[number]
-const closed = routes.filter((route) => route.operation.security.length > 0)
-const withBody = routes.flatMap((route) =>
-  route.body === undefined ? [] : [{ ...route, body: route.body }],
-)
-
-async function send(
-  route: Route,
-  options: { key?: string; path?: string; body?: unknown },
-): Promise<Response> {
-  return await fetchWorker(API_URL + (options.path ?? route.path.replaceAll(/\{\w+\}/g, 'x')), {
-    method: route.method.toUpperCase(),
-    headers: options.key === undefined ? {} : { Authorization: `Bearer ${options.key}` },
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-  })
-}
 
 describe('the document', () => {
   test('is OpenAPI 3.1 in which every reference leads to a component', () => {
@@ -84,6 +47,10 @@ test('what is open is a short list', () => {
     'GET /admin/version',
     'GET /version',
     'GET /hello',
+    'GET /task_runs/subscriptions/scheduled',
+    'GET /events/in',
+    'GET /events/out',
+    'GET /logs/out',
     'GET /feed',
   ])
 })
@@ -94,8 +61,22 @@ test.for(closed)('$name answers 401 without a key', async (route) => {
   expect(await response.json()).toEqual({ exception_message: 'Unauthorized' })
 })
 
-/** Bodies whose keys are the user's own. */
-const OPEN_BODIES = new Set(['PATCH /flow_runs/{id}/labels'])
+/** Bodies whose keys are the user's own, and those that Prefect's server leaves open too. */
+const OPEN_BODIES = new Set([
+  'PATCH /flow_runs/{id}/labels',
+  'POST /task_workers/filter',
+  'POST /v2/concurrency_limits/filter',
+  'PATCH /v2/concurrency_limits/{id_or_name}',
+  'POST /v2/concurrency_limits/increment',
+  'POST /v2/concurrency_limits/increment-with-lease',
+  'POST /v2/concurrency_limits/leases/{lease_id}/renew',
+  'POST /v2/concurrency_limits/decrement',
+  'POST /v2/concurrency_limits/decrement-with-lease',
+  'POST /concurrency_limits/filter',
+  'POST /concurrency_limits/tag/{tag}/reset',
+  'POST /concurrency_limits/increment',
+  'POST /concurrency_limits/decrement',
+])
 
 describe('an unknown field', () => {
   let key = ''
@@ -155,6 +136,7 @@ function request(route: Route, values: Record<string, string>): { path: string; 
 
 /** Lists of what is not there are empty; a body that names what is not there is refused as Prefect refuses it. */
 const OTHERWISE: Record<string, number> = {
+  'POST /v2/concurrency_limits/leases/{lease_id}/renew': 410,
   'POST /deployments/': 409,
   'GET /flow_run_states/': 200,
   'GET /task_run_states/': 200,
@@ -172,7 +154,7 @@ describe('what belongs to another workspace', () => {
 
   beforeAll(async () => {
     ;({ key } = await aWorkspace())
-    const { client } = await aWorkspace()
+    const { client, key: foreignKey } = await aWorkspace()
     const flow = await client.createFlow({ name: 'foreign-flow' })
     const pool = await client.createWorkPool({ name: 'foreign-pool', type: 'process' })
     const queue = await client.createWorkQueue(pool.name, { name: 'foreign-queue' })
@@ -196,9 +178,18 @@ describe('what belongs to another workspace', () => {
       block_type_id: blockType.id,
       block_schema_id: blockSchema.id,
     })
+    const tagLimit = await client.createConcurrencyLimit({ name: 'tag:foreign-tag', limit: 1 })
+    const lease = await call(foreignKey, 'POST', '/v2/concurrency_limits/increment-with-lease', {
+      names: [tagLimit.name],
+      slots: 1,
+    })
     const savedSearch = await client.saveSearch({ name: 'foreign-search' })
     foreign = {
       'saved_searches/id': savedSearch.id,
+      'v2/concurrency_limits/id_or_name': tagLimit.id,
+      'v2/concurrency_limits/leases/lease_id': (lease.body as { lease_id: string }).lease_id,
+      'concurrency_limits/id': tagLimit.id,
+      'concurrency_limits/tag/tag': 'foreign-tag',
       'collections/views/view': 'foreign-view',
       'block_types/id': blockType.id,
       'block_types/slug/slug': blockType.slug,
