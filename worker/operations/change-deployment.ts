@@ -25,7 +25,8 @@ import { commitDecision } from './commit-decision.ts'
 import { changeDeployment, changeWorkPool } from './configure-home.ts'
 import { hydrateRequest } from './hydrate-parameters.ts'
 import { hydrateTemplate } from './hydrate-template.ts'
-import { placeDeployment } from './place-deployment.ts'
+import { placeDeployment, type Place } from './place-deployment.ts'
+import { tellDeployment, tellWorkQueue } from './tell-changes.ts'
 
 const CREATING: CheckedAs = { code: 'invalid', verb: 'creating' }
 const UPDATING: CheckedAs = { code: 'conflict', verb: 'updating' }
@@ -113,6 +114,16 @@ export async function saveDeployment(
       place.changedPool,
     )
     created = existing === undefined
+    if (saved === 'committed') {
+      tellQueueOf(workspace, place, now)
+      tellDeployment(
+        workspace,
+        created ? 'created' : 'updated',
+        existing?.deployment ?? null,
+        id,
+        now,
+      )
+    }
     // Made by somebody else in between, or its new queue was: with the next look both are there.
     return saved === 'taken' ? 'stale' : saved
   })
@@ -206,8 +217,19 @@ export async function updateDeployment(
       ],
       place.changedPool,
     )
+    if (saved === 'committed') {
+      tellQueueOf(workspace, place, now)
+      tellDeployment(workspace, 'updated', existing.deployment, id, now)
+    }
     return saved === 'taken' ? 'stale' : saved
   })
+}
+
+/** A deployment that names a queue that is not there has it made. */
+function tellQueueOf(workspace: Workspace, place: Place, now: Micros): void {
+  if (place.changedPool !== undefined && place.work_queue_id !== null) {
+    tellWorkQueue(workspace, 'created', null, place.work_queue_id, now)
+  }
 }
 
 export async function setDeploymentPaused(
@@ -217,14 +239,18 @@ export async function setDeploymentPaused(
   now: Micros,
 ): Promise<void> {
   await commitDecision(async () => {
-    const { home_key, version_number } = await getDeployment(workspace, id, now)
+    const { home_key, version_number, deployment } = await getDeployment(workspace, id, now)
     const statement = deployments.updateDeployment(
       workspace,
       { id, version_number },
       { paused },
       now,
     )
-    return await commitToDeployment(workspace, { id, home_key }, [statement])
+    const saved = await commitToDeployment(workspace, { id, home_key }, [statement])
+    if (saved === 'committed') {
+      tellDeployment(workspace, 'updated', deployment, id, now)
+    }
+    return saved
   })
 }
 
@@ -234,10 +260,11 @@ export async function deleteDeployment(
   id: string,
   now: Micros,
 ): Promise<void> {
-  const { home_key } = await getDeployment(workspace, id, now)
+  const { home_key, deployment } = await getDeployment(workspace, id, now)
   await commitToDeployment(workspace, { id, home_key }, [
     deployments.removeDeployment(workspace, id),
   ])
+  tellDeployment(workspace, 'deleted', deployment, id, now)
 }
 
 /** @param message Prefect's sentences differ in a full stop */

@@ -1,6 +1,7 @@
 import { validateTemplate } from '#core/job-template.ts'
 import type { Micros } from '#core/time.ts'
 import type { JsonObject } from '#core/wire/common.ts'
+import { MAX_PAGE } from '#core/wire/query.ts'
 import {
   NO_STORAGE,
   type WorkPool,
@@ -18,11 +19,13 @@ import {
   detachDeployments,
   insertWorkQueue,
   listDeploymentsOfQueues,
+  listWorkQueues,
 } from '#storage/work-queues.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { commitDecision } from './commit-decision.ts'
 import { changeDeployment, changeWorkPool } from './configure-home.ts'
 import { hydrateTemplate } from './hydrate-template.ts'
+import { tellWorkPool } from './tell-changes.ts'
 
 /** Prefect's type of a pool that names none. */
 const DEFAULT_TYPE = 'prefect-agent'
@@ -85,6 +88,7 @@ export async function createWorkPool(
   if (result !== 'committed') {
     throw new DomainError('conflict', NAME_TAKEN)
   }
+  tellWorkPool(workspace, 'created', null, body.name, now)
   return (await getWorkPool(workspace, body.name, now)).pool
 }
 
@@ -104,12 +108,14 @@ export async function updateWorkPool(
   if (body.base_job_template !== undefined && body.base_job_template !== null) {
     await checkTemplate(workspace, body.base_job_template)
   }
+  const before = await getWorkPool(workspace, name, now)
   await commitDecision(async () => {
     const pool = await getWorkPoolKey(workspace, name)
     return await commitToPool(workspace, pool, [
       pools.updateWorkPool(workspace, pool, toFields(body), now),
     ])
   })
+  tellWorkPool(workspace, 'updated', before.pool, name, now)
 }
 
 /** Queues and workers go with the pool; deployments lose their queue and stay at its home, which outlives it. */
@@ -124,7 +130,10 @@ export async function deleteWorkPool(
       "Work pools starting with 'Prefect' are reserved for internal use and can not be deleted.",
     )
   }
+  const { pool: before } = await getWorkPool(workspace, name, now)
   const pool = await getWorkPoolKey(workspace, name)
+  const ofPool = { work_pool_id: pool.id }
+  const queues = await listWorkQueues(workspace, ofPool, { limit: MAX_PAGE, offset: 0 }, now)
   const scope = { workPoolId: pool.id }
   const deployments = await listDeploymentsOfQueues(workspace, scope)
   await commitToPool(workspace, pool, [
@@ -132,6 +141,7 @@ export async function deleteWorkPool(
     pools.removeWorkPool(workspace, pool.id),
   ])
   await tellDetached(workspace, deployments)
+  tellWorkPool(workspace, 'deleted', before, name, now, queues)
 }
 
 export async function getWorkPool(

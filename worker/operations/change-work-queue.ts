@@ -10,6 +10,7 @@ import * as queues from '#storage/work-queues.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { commitToPool, createWorkPool, getWorkPoolKey, tellDetached } from './change-work-pool.ts'
 import { commitDecision } from './commit-decision.ts'
+import { tellWorkQueue } from './tell-changes.ts'
 
 /** A queue that does not exist yet, with the statements that make it and raise its pool's version. */
 export interface PlannedWorkQueue {
@@ -35,6 +36,7 @@ export async function createWorkQueue(
       `A work queue with this name already exists in work pool '${workPoolName}'.`,
     )
   }
+  tellWorkQueue(workspace, 'created', null, created.queue.id, now)
   return created.queue
 }
 
@@ -127,8 +129,10 @@ export async function updateWorkQueue(
   body: WorkQueueUpdate,
   now: Micros,
 ): Promise<void> {
+  let before: WorkQueue | null = null
   const result = await commitDecision(async () => {
     const { queue, pool } = await find()
+    before = queue
     const ranked =
       typeof body.priority === 'number'
         ? rerank(await queues.listRankedQueues(workspace, pool.id), {
@@ -147,6 +151,14 @@ export async function updateWorkQueue(
       'conflict',
       `A work queue with the name '${body.name ?? ''}' already exists in this work pool.`,
     )
+  }
+  tellUpdated(workspace, before, now)
+}
+
+/** Apart, since the compiler does not see what a closure has set. */
+function tellUpdated(workspace: Workspace, before: WorkQueue | null, now: Micros): void {
+  if (before !== null) {
+    tellWorkQueue(workspace, 'updated', before, before.id, now)
   }
 }
 
@@ -169,6 +181,7 @@ export async function deleteWorkQueue(
     ])
     if (result === 'committed') {
       await tellDetached(workspace, deployments)
+      tellWorkQueue(workspace, 'deleted', queue, queue.id, now)
     }
     return result
   })
