@@ -28,6 +28,7 @@ import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
+import { addObservedStateRoutes } from './http/observed-states.ts'
 import { addRunGraphRoutes } from './http/run-graph.ts'
 import { addSavedSearchRoutes } from './http/saved-searches.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
@@ -35,6 +36,7 @@ import { addServerRoutes } from './http/server.ts'
 import { addTagLimitRoutes } from './http/tag-limits.ts'
 import { addTaskRunRoutes } from './http/task-runs.ts'
 import { addTaskWorkerRoutes } from './http/task-workers.ts'
+import { addUiRoutes } from './http/ui.ts'
 import { addVariableRoutes } from './http/variables.ts'
 import { addTemplateRoutes } from './http/templates.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
@@ -111,6 +113,8 @@ function addRoutes(api: Api): void {
   addVariableRoutes(api)
   addBulkRoutes(api)
   addRunGraphRoutes(api)
+  addObservedStateRoutes(api)
+  addUiRoutes(api)
   addArtifactRoutes(api)
 }
 

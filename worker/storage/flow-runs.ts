@@ -261,11 +261,11 @@ function selectIds(workspace: Workspace, condition: SQL | undefined, sort: FlowR
     .select({ id: flowRun.id })
     .from(flowRun)
     .where(condition)
-    .orderBy(...orderBy(sort))
+    .orderBy(...flowRunOrder(sort))
     .$dynamic()
 }
 
-function orderBy(sort: FlowRunSort): SQL[] {
+export function flowRunOrder(sort: FlowRunSort): SQL[] {
   const { key, descending } = ORDERS[sort]
   const order = descending ? desc : asc
   return sort === 'ID_DESC' ? [order(key)] : [order(key), order(flowRun.id)]
