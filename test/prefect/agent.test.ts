@@ -74,7 +74,7 @@ describe('our agent runs Python flows', () => {
     )
     await prefect.client.setFlowRunState(long.id, { type: 'CANCELLING' })
     expect(await prefect.ends(long)).toMatchObject({ state_name: 'Cancelled' })
-    await until('its hook has run', () => hasNote('cancelled', long))
+    await until('its hook has run', () => hasNote('cancelled', long), 60_000)
   })
 
   it('says what is missing: the package, or Python', async () => {

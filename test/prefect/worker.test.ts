@@ -67,7 +67,7 @@ describe('prefect worker start --type process', () => {
     const crashed = await ends(dying)
     expect(crashed).toMatchObject({ state_type: 'CRASHED' })
     expect(crashed.state?.message).toContain('status code: 3')
-    await until('its hook has run', () => hasNote('crashed', dying))
+    await until('its hook has run', () => hasNote('crashed', dying), 60_000)
     const [pool, workers] = await Promise.all([
       prefect.client.readWorkPool('p'),
       prefect.client.filterWorkers('p', {}),
@@ -125,7 +125,7 @@ describe('prefect worker start --type process', () => {
     ])
     for (const run of all) {
       await until('its process is gone', () => isGone(run))
-      await until('its hook has run', () => hasNote('cancelled', run))
+      await until('its hook has run', () => hasNote('cancelled', run), 60_000)
     }
   })
 
