@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import type { Client } from '#core/client.ts'
 import type { BlockSchemaCreate } from '#core/wire/block-schema.ts'
 import { readBlockDocument } from '../../worker/operations/read-block-document.ts'
+import { signRunToken } from '../../worker/operations/run-token.ts'
 import { call } from '../support/call.ts'
-import { aWorkspace, API_URL, fetchWorker } from '../support/workspace.ts'
+import { aWorkspace, API_URL, clientOf, fetchWorker } from '../support/workspace.ts'
 
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
 
@@ -306,6 +307,33 @@ test('a document keeps its secrets, and shows them to who asks', async () => {
   expect((await readBlockDocument(workspace, made.id))?.data).toEqual(data)
   const rows = await workspace.database.prepare('SELECT data FROM block_document').all()
   expect(JSON.stringify(rows.results)).not.toMatch(/hush|quiet|silent|ada/)
+})
+
+test('code in a run loads secrets and saves blocks, and deletes none', async () => {
+  const { client, workspace } = await aWorkspace()
+  const { ids, slug, type } = await aBlockClass(client)
+  await client.createBlockDocument({ ...ids, name: 'one', data: { token: 'hush' } })
+  const token = await signRunToken(workspace.bindings.HEADGATE_SECRET, {
+    workspace_id: workspace.id,
+    flow_run_id: crypto.randomUUID(),
+    fence: 1,
+    home_key: '00000000',
+    expires: Date.now() / 1000 + 60,
+  })
+  const run = clientOf(token)
+  const found = await run.readBlockDocumentByName(slug, 'one', true)
+  expect(found.data).toEqual({ token: 'hush' })
+  await run.updateBlockDocument(found.id, { data: { token: 'new' } })
+  await aBlockClass(run)
+  for (const attempt of [
+    () => run.deleteBlockDocument(found.id),
+    () => run.deleteBlockSchema(ids.block_schema_id),
+    () => run.deleteBlockType(type.id),
+    () => run.setResultStorage(found.id),
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await expect(attempt()).rejects.toMatchObject({ status: 403 })
+  }
 })
 
 test('an update is laid over what there is, or takes its place', async () => {

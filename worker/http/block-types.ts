@@ -21,6 +21,8 @@ import { endpoint, idParam, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
 
 const tag = 'Block types'
+/** Prefect does not page this list; more documents than a type has. */
+const ALL = { limit: 1000, offset: 0 }
 const slugParam = z.object({ slug: z.string() })
 
 export function addBlockTypeRoutes(api: Api): void {
@@ -199,7 +201,7 @@ function addDocuments(api: Api): void {
       const filter = { block_documents: { block_type_id: { any_: [type.id] } } }
       return {
         status: 200,
-        body: await listBlockDocuments(workspace, filter, toSlice({}), query.include_secrets),
+        body: await listBlockDocuments(workspace, filter, ALL, query.include_secrets),
       }
     },
   )
