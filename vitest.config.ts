@@ -26,6 +26,7 @@ export default defineConfig({
           name: 'workerd',
           include: ['test/{storage,operations,durable,http}/**/*.test.ts'],
           setupFiles: ['test/support/apply-migrations.ts'],
+          globalSetup: ['test/support/node/receiver.ts'],
           testTimeout: 30_000,
         },
       },

@@ -17,6 +17,10 @@ export type Bindings = Pick<
   HEADGATE_SECRET: string
   /** Former values of that secret, apart by spaces: what they sealed is still read. */
   HEADGATE_PREVIOUS_SECRETS?: string
+  /** Names under which this server is reached, apart by commas: notifications are not sent there. */
+  HEADGATE_OWN_HOSTS?: string
+  /** `true` lets notifications go to private addresses. For tests. */
+  HEADGATE_ALLOW_PRIVATE_NOTIFICATIONS?: string
 }
 
 /**
