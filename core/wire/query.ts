@@ -156,14 +156,14 @@ const artifactCollectionFilter = z
   .strictObject({ operator, latest_id: artifactId, ...artifactFields })
   .meta({ id: 'ArtifactCollectionFilter' })
 
-export const blockTypeFilter = z
+const blockTypeFilter = z
   .strictObject({
     name: z.strictObject({ like_: text.nullish() }).nullish(),
     slug: z.strictObject({ any_: list(text) }).nullish(),
   })
   .meta({ id: 'BlockTypeFilter' })
 
-export const blockSchemaFilter = z
+const blockSchemaFilter = z
   .strictObject({
     operator,
     block_type_id: z.strictObject({ any_: list(uuid) }).nullish(),
@@ -173,7 +173,7 @@ export const blockSchemaFilter = z
   })
   .meta({ id: 'BlockSchemaFilter' })
 
-export const blockDocumentFilter = z
+const blockDocumentFilter = z
   .strictObject({
     operator,
     id: z.strictObject({ any_: list(uuid) }).nullish(),
