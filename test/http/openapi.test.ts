@@ -139,6 +139,8 @@ const OTHERWISE: Record<string, number> = {
   'POST /v2/concurrency_limits/leases/{lease_id}/renew': 410,
   'POST /deployments/': 409,
   'GET /flow_run_states/': 200,
+  'POST /flow_runs/{id}/input/filter': 200,
+  'GET /observed-states': 200,
   'GET /task_run_states/': 200,
   // It is no WebSocket that asks here.
   'GET /work_pools/{name}/doorbell': 400,
@@ -165,7 +167,11 @@ describe('what belongs to another workspace', () => {
       work_pool_name: pool.name,
       schedules: [{ schedule: { cron: '0 0 1 1 *', timezone: 'UTC' }, active: false }],
     })
-    const flowRun = await client.createFlowRunFromDeployment(deployment.id)
+    // So far ahead that it does not become late meanwhile.
+    const scheduled_time = '2999-01-01T00:00:00Z'
+    const flowRun = await client.createFlowRunFromDeployment(deployment.id, {
+      state: { type: 'SCHEDULED', state_details: { scheduled_time } },
+    })
     const taskRun = await client.createTaskRun({
       flow_run_id: flowRun.id,
       task_key: 'task',
@@ -184,7 +190,16 @@ describe('what belongs to another workspace', () => {
       slots: 1,
     })
     const savedSearch = await client.saveSearch({ name: 'foreign-search' })
+    const variable = await client.createVariable({ name: 'foreign-variable', value: 1 })
+    const artifact = await client.createArtifact({ key: 'foreign-artifact', data: 1 })
+    await client.createFlowRunInput(flowRun.id, { key: 'foreign-input', value: '1' })
     foreign = {
+      'variables/id': variable.id,
+      'variables/name/name': variable.name,
+      'artifacts/id': artifact.id,
+      'artifacts/key': 'foreign-artifact',
+      'flow_runs/id/input/key': 'foreign-input',
+      'ui/task_runs/id': taskRun.id,
       'saved_searches/id': savedSearch.id,
       'v2/concurrency_limits/id_or_name': tagLimit.id,
       'v2/concurrency_limits/leases/lease_id': (lease.body as { lease_id: string }).lease_id,
@@ -234,6 +249,9 @@ describe('what belongs to another workspace', () => {
         client.readBlockType(blockType.id),
         client.readBlockSchema(blockSchema.id),
         client.readBlockDocument(blockDocument.id),
+        client.readVariable(variable.name),
+        client.readArtifact(artifact.id),
+        client.filterFlowRunInputs(flowRun.id, { prefix: '' }),
         client.readFlow(flow.id),
         client.readDeployment(deployment.id),
         client.readWorkPool(pool.name),
