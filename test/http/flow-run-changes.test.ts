@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { homeKeyOf } from '#core/flow-run-id.ts'
 import type { FlowRun } from '#core/wire/flow-run.ts'
-import type { StateCreate } from '#core/wire/state.ts'
+import type { StateCreate, StateType } from '#core/wire/state.ts'
 import { homeStub } from '../../worker/operations/stubs.ts'
 import { call, faults } from '../support/call.ts'
 import { asStub } from '../support/objects.ts'
@@ -209,6 +209,23 @@ describe('POST /deployments/{id}/create_flow_run', () => {
     expect((await runOf(deployment.id, { parameters: { day: 1 } })).status).toBe(201)
     const unenforced = { parameters: { day: 'x' }, enforce_parameter_schema: false }
     expect((await runOf(deployment.id, unenforced)).status).toBe(201)
+  })
+
+  it('keeps the limit of a deployment without a pool', async () => {
+    const deployment = await aDeployment({ concurrency_limit: 1 })
+    const [one, two] = [await runOf(deployment.id), await runOf(deployment.id)].map(
+      ({ body }) => body as FlowRun,
+    )
+    const propose = async (run: FlowRun | undefined, type: StateType) =>
+      await test.client.setFlowRunState(run?.id ?? '', { type })
+    expect(await propose(one, 'PENDING')).toMatchObject({ status: 'ACCEPT' })
+    expect(await propose(two, 'PENDING')).toMatchObject({
+      status: 'REJECT',
+      state: { type: 'SCHEDULED', name: 'AwaitingConcurrencySlot' },
+    })
+    await propose(one, 'RUNNING')
+    await propose(one, 'COMPLETED')
+    expect(await propose(two, 'PENDING')).toMatchObject({ status: 'ACCEPT' })
   })
 
   it('refuses job variables that the pool does not know what to do with', async () => {

@@ -248,8 +248,10 @@ export function propose(
     return orchestrationResult(judgement.verdict, from)
   }
   const record = policyAfterVerdict(judgement.run, judgement.verdict)
-  // A worker that is no agent takes the run: from now on it only reports.
-  const takes = written.type === 'PENDING' && !run.live && record.work_queue_id !== null
+  // A worker that is no agent takes the run: from now on it only reports. So does who serves a deployment without a pool,
+  // where that has a limit.
+  const isCounted = record.work_queue_id !== null || minted !== null
+  const takes = written.type === 'PENDING' && !run.live && isCounted
   const lease = slotAfter(
     run,
     { state: written, minted: leaseIn(written) === minted ? minted : null, renews: renewsLeases },

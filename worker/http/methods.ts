@@ -6,9 +6,15 @@ export function refuseOtherMethods(api: Api): void {
   for (const route of api.routes) {
     methods.set(route.path, [...(methods.get(route.path) ?? []), route.method])
   }
-  for (const [path, allowed] of methods) {
+  // A name before what stands for any: `/flows/filter` is no flow.
+  const paths = [...methods].toSorted(([a], [b]) => holes(a) - holes(b))
+  for (const [path, allowed] of paths) {
     api.all(path, (context) =>
       context.json({ detail: 'Method Not Allowed' }, 405, { Allow: allowed.join(', ') }),
     )
   }
+}
+
+function holes(path: string): number {
+  return path.split(':').length
 }
