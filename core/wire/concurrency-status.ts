@@ -23,12 +23,10 @@ const numbered = {
 export const queueConcurrencyQuery = z
   .strictObject(numbered)
   .meta({ id: 'WorkQueueConcurrencyQuery' })
-export type QueueConcurrencyQuery = z.infer<typeof queueConcurrencyQuery>
 
 export const poolConcurrencyQuery = z
   .strictObject({ ...numbered, flow_run_limit: z.int().min(0).max(200).optional() })
   .meta({ id: 'WorkPoolConcurrencyQuery' })
-export type PoolConcurrencyQuery = z.infer<typeof poolConcurrencyQuery>
 
 const shared = { active_slots: z.int(), concurrency_limit: z.int().nullable() }
 const page = { count: z.int(), limit: z.int(), pages: z.int(), page: z.int() }
@@ -37,7 +35,6 @@ const page = { count: z.int(), limit: z.int(), pages: z.int(), page: z.int() }
 export const queueConcurrency = z
   .object({ ...shared, ...page, flow_runs: z.array(slotHolder) })
   .meta({ id: 'WorkQueueConcurrencyStatus' })
-export type QueueConcurrency = z.infer<typeof queueConcurrency>
 
 /** The page counts the queues. */
 export const poolConcurrency = z
@@ -57,4 +54,3 @@ export const poolConcurrency = z
     ),
   })
   .meta({ id: 'WorkPoolConcurrencyStatus' })
-export type PoolConcurrency = z.infer<typeof poolConcurrency>

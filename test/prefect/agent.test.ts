@@ -55,6 +55,26 @@ describe('our agent runs Python flows', () => {
     expect(said).toContain('hello agent')
   })
 
+  it('leaves the pull steps of their deployments to the package', async () => {
+    await startAgent()
+    const { client } = prefect
+    const { flow_id } = await client.readDeploymentByName('hello', 'd')
+    const step = 'prefect.deployments.steps.'
+    const { id } = await client.createDeployment({
+      name: 'pulled',
+      flow_id,
+      entrypoint: 'hello.py:hello',
+      work_pool_name: 'p',
+      job_variables: { env: { FLOWS: prefect.flows } },
+      pull_steps: [
+        { [`${step}run_shell_script`]: { id: 'where', script: 'printenv FLOWS' } },
+        { [`${step}set_working_directory`]: { directory: '{{ where.stdout }}' } },
+      ],
+    })
+    const run = await client.createFlowRunFromDeployment(id, { parameters: { numbers: 0 } })
+    expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed' })
+  })
+
   it('lets them start subflows and deployments, and read and write what flows do', async () => {
     await startAgent()
     const run = await trigger('parent')

@@ -99,9 +99,28 @@ describe('a flow that waits for another run', () => {
     expect(children[1]?.parent_task_run_id).toBeNull()
   })
 
+  it('is watched with what it logs', async () => {
+    const run = await trigger('caller')
+    const said = await prefect.succeeds(['flow-run', 'watch', run.id])
+    expect(said).toContain('both are called')
+    expect(said).toContain('finished successfully')
+  })
+
   it('is watched to its end by the command that asked for it', async () => {
     const said = await prefect.succeeds(['deployment', 'run', 'quick/d', '--watch'])
     expect(said).toContain('finished successfully')
+  })
+})
+
+describe('prefect flow-run execute', () => {
+  it('runs a run of a deployment without a pool', async () => {
+    const { client } = prefect
+    const { flow_id, pull_steps } = await client.readDeploymentByName('quick', 'd')
+    const lone = { name: 'lone', flow_id, pull_steps, entrypoint: 'waiting.py:quick' }
+    const { id } = await client.createDeployment(lone)
+    const run = await client.createFlowRunFromDeployment(id, {})
+    await prefect.succeeds(['flow-run', 'execute', run.id])
+    expect(await client.readFlowRun(run.id)).toMatchObject({ state_name: 'Completed' })
   })
 })
 

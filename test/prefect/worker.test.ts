@@ -64,6 +64,11 @@ describe('prefect worker start --type process', () => {
       'Running',
       'Completed',
     ])
+    const lines = Array.from({ length: 300 }, (_, line) => `line ${line}`)
+    const printed = async () =>
+      (await prefect.messages(chatty)).filter((line) => line.startsWith('line '))
+    await until('all its lines are there', async () => (await printed()).length >= 300)
+    expect(await printed()).toEqual(lines)
     const crashed = await ends(dying)
     expect(crashed).toMatchObject({ state_type: 'CRASHED' })
     expect(crashed.state?.message).toContain('status code: 3')

@@ -18,6 +18,9 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 const FLOWS = join(ROOT, 'test/prefect/flows')
 const VENV = process.env['HEADGATE_TEST_PREFECT'] ?? join(ROOT, '.prefect/venv-3.9.1')
 
+/** The largest that the API gives. */
+const LOGS_PAGE = 200
+
 export interface PrefectOptions {
   env?: Record<string, string>
   /** Default: the folder of flows. */
@@ -217,12 +220,21 @@ export class Prefect {
     )
   }
 
-  /** The messages of a run, in the order in which the API gives them. */
+  /** The messages of a run, all of them, in the order in which the API gives them. */
   async messages(run: Pick<FlowRun, 'id'>, logger?: string): Promise<string[]> {
-    const logs = await this.client.filterLogs({ logs: { flow_run_id: { any_: [run.id] } } })
-    return logs
-      .filter(({ name }) => logger === undefined || name === logger)
-      .map((log) => log.message)
+    const found: string[] = []
+    for (let offset = 0; ; offset += LOGS_PAGE) {
+      const page = { limit: LOGS_PAGE, offset }
+      const logs = await this.client.filterLogs({
+        logs: { flow_run_id: { any_: [run.id] } },
+        ...page,
+      })
+      const chosen = logs.filter(({ name }) => logger === undefined || name === logger)
+      found.push(...chosen.map(({ message }) => message))
+      if (logs.length < LOGS_PAGE) {
+        return found
+      }
+    }
   }
 
   async dispose(): Promise<void> {
