@@ -4,6 +4,7 @@ import { formatTimestamp } from '#core/time.ts'
 import type { Log, LogCreate } from '#core/wire/log.ts'
 import type { LogsQuery } from '#core/wire/query.ts'
 import type { Workspace } from '#storage/workspace.ts'
+import type { LogShard } from '../../worker/durable/log-shard.ts'
 import { objectContext } from '../../worker/operations/object-context.ts'
 import { logShardStub } from '../../worker/operations/stubs.ts'
 import { asStub } from '../support/objects.ts'
@@ -157,4 +158,20 @@ test('NUL is taken out, line breaks stay, and a line that no row can hold is cut
   const [first, second] = await shard.filter({ logs: { flow_run_id: { any_: [run] } } })
   expect(first?.message).toBe('ab\nc')
   expect(second?.message).toMatch(/\.\.\. \[truncated\]$/)
+})
+
+test('lines are kept thirty days after they arrived', async () => {
+  const run = crypto.randomUUID()
+  const shard = await aShard(run)
+  await shard.append([aLog({ flow_run_id: run })])
+  const age = async (days: number) => {
+    await runInDurableObject(asStub(shard.stub), (object, state) => {
+      const received = Date.now() - days * 86_400_000
+      state.storage.sql.exec('UPDATE log_chunk SET received = ?', received)
+      ;(object as LogShard).sweep()
+    })
+    return (await shard.filter({})).length
+  }
+  expect(await age(29.9)).toBe(1)
+  expect(await age(30.1)).toBe(0)
 })
