@@ -7,6 +7,7 @@ import { addDeploymentCommands } from './deployment.ts'
 import { describeFailure } from './failure.ts'
 import { addFlowCommands } from './flow.ts'
 import { addFlowRunCommands } from './flow-run.ts'
+import { addImportCommand } from './import.ts'
 import { addLoginCommands } from './login.ts'
 import { Output } from './output.ts'
 import { addProfileCommands } from './profile.ts'
@@ -84,6 +85,7 @@ function makeProgram(): Command {
   addLoginCommands(program)
   addProfileCommands(program)
   addDeployCommand(program)
+  addImportCommand(program)
   addDeploymentCommands(program)
   addFlowRunCommands(program)
   addFlowCommands(program)
