@@ -133,7 +133,7 @@ export const logFilter = z
   })
   .meta({ id: 'LogFilter' })
 
-export const variableFilter = z
+const variableFilter = z
   .strictObject({
     operator,
     id: z.strictObject({ any_: list(uuid) }).nullish(),
@@ -149,7 +149,7 @@ const artifactFields = {
   type: z.strictObject({ any_: list(text), not_any_: list(text) }).nullish(),
 }
 const artifactId = z.strictObject({ any_: list(uuid) }).nullish()
-export const artifactFilter = z
+const artifactFilter = z
   .strictObject({ operator, id: artifactId, ...artifactFields })
   .meta({ id: 'ArtifactFilter' })
 const artifactCollectionFilter = z
@@ -411,7 +411,6 @@ export const taskRunHistoryQuery = z
     history_interval_seconds: z.number().min(1),
   })
   .meta({ id: 'TaskRunHistoryQuery' })
-export type TaskRunHistoryQuery = z.infer<typeof taskRunHistoryQuery>
 
 export const historyInterval = z
   .object({

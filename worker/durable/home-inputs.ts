@@ -15,7 +15,7 @@ export async function createInput(
   return (await home.load(flowRunId)) === undefined ? null : insertInput(home, flowRunId, input)
 }
 
-export function insertInput(home: Home, flowRunId: string, input: FlowRunInputCreate): boolean {
+function insertInput(home: Home, flowRunId: string, input: FlowRunInputCreate): boolean {
   const now = home.now()
   const created = formatTimestamp(now)
   return home.inputs.insert(
