@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../core/wire/common.ts'
-import { isObject } from './exact-json.ts'
+import { isObject, numberText } from './exact-json.ts'
 import { pythonJson } from './python-json.ts'
 
 /**
@@ -9,11 +9,27 @@ import { pythonJson } from './python-json.ts'
  */
 export function checksumText(fields: JsonObject): string {
   const { definitions, ...rest } = withoutSecretFields(fields)
-  if (!isObject(definitions) || Object.keys(definitions).length === 0) {
-    return pythonJson([[definitions === undefined ? rest : { ...rest, definitions }], {}])
+  if (definitions === undefined) {
+    return pythonJson([[rest], {}])
   }
-  const used = plainDefinitions({ ...rest, definitions }, definitions)
+  if (isEmpty(definitions)) {
+    return pythonJson([[{ ...rest, definitions }], {}])
+  }
+  const table = isObject(definitions) ? definitions : {}
+  const used = plainDefinitions({ ...rest, definitions: table }, table)
   return pythonJson([[Object.keys(used).length === 0 ? rest : { ...rest, definitions: used }], {}])
+}
+
+/** What counts as nothing in Python. */
+function isEmpty(value: Json): boolean {
+  const number = numberText(value)
+  if (number !== undefined) {
+    return Number(number) === 0
+  }
+  if (typeof value === 'object' && value !== null) {
+    return Object.keys(value).length === 0
+  }
+  return !value
 }
 
 /** Of the definitions those that `value` refers to, or that such a one refers to, and that are no blocks. */
