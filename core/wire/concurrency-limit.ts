@@ -15,9 +15,9 @@ export const concurrencyLimitCreate = z
   .meta({ id: 'ConcurrencyLimitV2Create' })
 export type ConcurrencyLimitCreate = z.infer<typeof concurrencyLimitCreate>
 
-/** Null is as good as absent. What is not known is dropped, as in Prefect. */
+/** Null is as good as absent. */
 export const concurrencyLimitUpdate = z
-  .object({
+  .strictObject({
     name: objectName.nullish(),
     limit: count.nullish(),
     active: z.boolean().nullish(),

@@ -26,15 +26,15 @@ interface Result extends OrchestrationResult {
   lease: string | null | undefined
 }
 
-async function aDeployment(options: Partial<ConcurrencyOptions> = {}, limit = 1) {
+async function aDeployment(options: Partial<ConcurrencyOptions> = {}, hasPool = true) {
   const { client, key, workspace } = await aWorkspace()
   const flow = await client.createFlow({ name: 'flow' })
   const pool = await client.createWorkPool({ name: 'pool', type: 'process' })
   const deployment = await client.createDeployment({
     name: 'deployment',
     flow_id: flow.id,
-    work_pool_name: pool.name,
-    concurrency_limit: limit,
+    ...(hasPool ? { work_pool_name: pool.name } : {}),
+    concurrency_limit: 1,
     concurrency_options: { collision_strategy: 'ENQUEUE', ...options },
   })
   const home = asStub(homeStub(workspace, homeKeyOf((await aRun()).id)))
@@ -119,6 +119,21 @@ describe('a run', () => {
     const { aRun, propose, client, deployment } = await aDeployment()
     await client.updateConcurrencyLimit(`deployment:${deployment.id}`, { limit: 0 })
     expect(await propose((await aRun()).id, { type: 'PENDING' })).toMatchObject({ status: 'ABORT' })
+  })
+
+  test('that is served without a pool holds a slot too', async () => {
+    const { aRun, propose, inUse } = await aDeployment({}, false)
+    const [first, second] = [await aRun(), await aRun()]
+    const { lease } = await propose(first.id, { type: 'PENDING' })
+    expect(lease).toEqual(expect.any(String))
+    expect(await propose(second.id, { type: 'PENDING' })).toMatchObject({
+      status: 'REJECT',
+      state: { name: 'AwaitingConcurrencySlot' },
+    })
+    await propose(first.id, { type: 'RUNNING' })
+    expect(await inUse()).toBe(1)
+    await propose(first.id, { type: 'COMPLETED' })
+    expect(await inUse()).toBe(0)
   })
 
   test('of a deployment without a limit has no lease', async () => {

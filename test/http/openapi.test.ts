@@ -66,7 +66,6 @@ const OPEN_BODIES = new Set([
   'PATCH /flow_runs/{id}/labels',
   'POST /task_workers/filter',
   'POST /v2/concurrency_limits/filter',
-  'PATCH /v2/concurrency_limits/{id_or_name}',
   'POST /v2/concurrency_limits/increment',
   'POST /v2/concurrency_limits/increment-with-lease',
   'POST /v2/concurrency_limits/leases/{lease_id}/renew',
