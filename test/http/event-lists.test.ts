@@ -105,7 +105,7 @@ describe('a list of events', () => {
     const next = await fetchWorker(page.next_page ?? '', {
       headers: { Authorization: `Bearer ${key}` },
     })
-    expect(((await next.json()) as EventPage).events).toHaveLength(1)
+    expect(await next.json()).toMatchObject({ events: [{}], next_page: expect.any(String) })
   })
 
   test('is its own workspace’s', async () => {
