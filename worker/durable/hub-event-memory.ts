@@ -19,6 +19,8 @@ export const EVENT_MEMORY_TABLES: readonly string[] = [
 
 /** Prefect's number. */
 const REMEMBERED_MICROS: Micros = 2 * LOOKBACK_MICROS
+/** A busy workspace forgets earlier: ids are held in memory. */
+const MOST_REMEMBERED = 50_000
 /** Who names an event that it follows does so within this time. */
 const FOLLOWS_WITHIN_MICROS: Micros = 5 * 60 * 1_000_000
 
@@ -47,18 +49,7 @@ export class HubEventMemory implements EventMemory {
     const begin = sql.exec<{ since: number }>('SELECT since FROM memory').toArray()[0]?.since
     this.#isKept = begin !== undefined
     this.#since = begin ?? now()
-    const rows = sql
-      .exec<{ at: number; ids: string; last: string }>(
-        'SELECT at, ids, last FROM judged WHERE at > ? ORDER BY batch',
-        now() - REMEMBERED_MICROS,
-      )
-      .toArray()
-    for (const { at, ids, last } of rows) {
-      for (const id of JSON.parse(ids) as string[]) {
-        this.#judged.set(id, at)
-      }
-      this.#last = JSON.parse(last) as LastJudged
-    }
+    this.#load()
   }
 
   /** The newest event that was judged. */
@@ -99,6 +90,10 @@ export class HubEventMemory implements EventMemory {
   noteJudged(id: string): void {
     this.#judged.set(id, this.#now())
     this.#unwritten.push(id)
+    if (this.#judged.size > MOST_REMEMBERED) {
+      const [oldest] = this.#judged.keys()
+      this.#judged.delete(oldest ?? '')
+    }
   }
 
   park(event: ReceivedEvent): void {
@@ -164,6 +159,28 @@ export class HubEventMemory implements EventMemory {
     this.#since = Math.max(this.#since, before)
     if (this.#isKept) {
       this.#sql.exec('DELETE FROM judged WHERE at < ?', before)
+    }
+  }
+
+  /** The newest ones, in the order in which they were judged. */
+  #load(): void {
+    const newest: { at: number; ids: string[] }[] = []
+    let count = 0
+    for (const { at, ids, last } of this.#sql.exec<{ at: number; ids: string; last: string }>(
+      'SELECT at, ids, last FROM judged WHERE at > ? ORDER BY batch DESC',
+      this.#now() - REMEMBERED_MICROS,
+    )) {
+      this.#last ??= JSON.parse(last) as LastJudged
+      newest.push({ at, ids: JSON.parse(ids) as string[] })
+      count += newest.at(-1)?.ids.length ?? 0
+      if (count >= MOST_REMEMBERED) {
+        break
+      }
+    }
+    for (const { at, ids } of newest.toReversed()) {
+      for (const id of ids) {
+        this.#judged.set(id, at)
+      }
     }
   }
 

@@ -3,7 +3,7 @@ import type { JsonObject } from '#core/wire/common.ts'
 import type { TriggeredAction } from '#domain/automation-events.ts'
 import { describeFault, HydrationError, upgradeTemplates } from '#domain/hydration.ts'
 import { TemplateError } from '#domain/jinja/template-error.ts'
-import { renderTemplate } from '#domain/jinja/template.ts'
+import { renderTemplate, type RenderOptions } from '#domain/jinja/template.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { actionContext } from './action-context.ts'
 import { ActionFailed } from './action-failed.ts'
@@ -18,7 +18,7 @@ export async function renderTexts(
 ): Promise<string[]> {
   const context = await actionContext(workspace, triggered, texts, now)
   try {
-    return texts.map((text) => renderTemplate(text, context, { now, random: Math.random }))
+    return texts.map((text) => renderTemplate(text, context, renderOptions(workspace, now)))
   } catch (error) {
     if (error instanceof TemplateError) {
       const fault = describeFault(error)
@@ -43,7 +43,7 @@ export async function renderParameters(
   try {
     return await hydrateParameters(workspace, upgraded, {
       jinja,
-      options: { now, random: Math.random },
+      options: renderOptions(workspace, now),
     })
   } catch (error) {
     if (error instanceof HydrationError) {
@@ -51,4 +51,10 @@ export async function renderParameters(
     }
     throw error
   }
+}
+
+/** Links go to the console, which is served where the API is. */
+function renderOptions({ bindings }: Workspace, now: Micros): RenderOptions {
+  const [host] = (bindings.HEADGATE_OWN_HOSTS ?? '').split(',')
+  return { now, random: Math.random, ...(host ? { uiUrl: `https://${host}` } : {}) }
 }

@@ -22,6 +22,7 @@ import { createFlowRunFromDeployment } from './create-flow-run.ts'
 import { deleteFlowRun } from './delete-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from './flow-run-home.ts'
 import { renderParameters } from './render-action.ts'
+import { sendMessage } from './send-message.ts'
 
 /** A suspension by an automation ends by itself after this. Prefect's number. */
 const SUSPENDED_MICROS: Micros = 3600 * MICROS_PER_SECOND
@@ -123,7 +124,7 @@ async function carryOut(work: Work, action: Action, outcome: ActionOutcome): Pro
     }
     case 'send-notification':
     case 'call-webhook':
-      throw new ActionFailed('not there yet')
+      await sendMessage(workspace, work.triggered, action, outcome, now)
   }
 }
 
