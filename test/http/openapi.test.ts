@@ -138,6 +138,8 @@ const OTHERWISE: Record<string, number> = {
   'POST /v2/concurrency_limits/leases/{lease_id}/renew': 410,
   'POST /deployments/': 409,
   'GET /flow_run_states/': 200,
+  'GET /automations/related-to/{resource_id}': 200,
+  'DELETE /automations/owned-by/{resource_id}': 202,
   'POST /flow_runs/{id}/input/filter': 200,
   'GET /observed-states': 200,
   'GET /task_run_states/': 200,
@@ -191,10 +193,19 @@ describe('what belongs to another workspace', () => {
     const savedSearch = await client.saveSearch({ name: 'foreign-search' })
     const variable = await client.createVariable({ name: 'foreign-variable', value: 1 })
     const artifact = await client.createArtifact({ key: 'foreign-artifact', data: 1 })
+    const automation = await client.createAutomation({
+      name: 'foreign-automation',
+      owner_resource: 'foreign-resource',
+      trigger: { type: 'event', posture: 'Reactive', expect: ['never'] },
+      actions: [],
+    })
     await client.createFlowRunInput(flowRun.id, { key: 'foreign-input', value: '1' })
     foreign = {
       'variables/id': variable.id,
       'variables/name/name': variable.name,
+      'automations/id': automation.id,
+      'automations/related-to/resource_id': 'foreign-resource',
+      'automations/owned-by/resource_id': 'foreign-resource',
       'artifacts/id': artifact.id,
       'artifacts/key': 'foreign-artifact',
       'flow_runs/id/input/key': 'foreign-input',
@@ -249,6 +260,7 @@ describe('what belongs to another workspace', () => {
         client.readBlockSchema(blockSchema.id),
         client.readBlockDocument(blockDocument.id),
         client.readVariable(variable.name),
+        client.readAutomation(automation.id),
         client.readArtifact(artifact.id),
         client.filterFlowRunInputs(flowRun.id, { prefix: '' }),
         client.readFlow(flow.id),
