@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { formatTimestamp, parseTimestamp } from '#core/time.ts'
-import type { StateCreate } from '#core/wire/state.ts'
+import type { State, StateCreate } from '#core/wire/state.ts'
 import type { TaskRunPolicy } from '#core/wire/task-run.ts'
 import { proposedState } from '#domain/flow-run.ts'
 import { NO_FACTS, taskPolicy, type TaskRunFacts } from '#domain/task-run-rules.ts'
@@ -156,4 +156,75 @@ test('the states of a task run keep within a row', () => {
   expect(JSON.stringify(run).length).toBeLessThan(700_000)
   expect(run.states).toHaveLength(61)
   expect(run.states.at(-1)?.message).toHaveLength(50_000)
+})
+
+describe('what a task run that wants to run meets', () => {
+  const run = aTaskRun([{ type: 'PENDING' }])
+  const given = (facts: Partial<TaskRunFacts>, of = run) =>
+    propose(of, { type: 'RUNNING' }, false, NOW, facts)
+  const aState = (state: StateCreate): State => ({
+    id: 'state',
+    timestamp: formatTimestamp(NOW),
+    ...proposedState(state, NOW),
+  })
+  const flowRun = (state: StateCreate | null, runCount = 1) => ({
+    id: 'flow run',
+    run_count: runCount,
+    state: state && aState(state),
+  })
+
+  test('a result under its cache key is taken instead', () => {
+    const cached = aState({ type: 'COMPLETED', data: { type: 'reference' }, message: 'm' })
+    expect(given({ cached }).verdict).toMatchObject({
+      kind: 'reject',
+      state: { type: 'COMPLETED', name: 'Cached', message: 'm', data: { type: 'reference' } },
+    })
+  })
+
+  test.each<[string, StateCreate | null, object]>([
+    ['running: it runs', { type: 'RUNNING' }, { kind: 'accept' }],
+    ['without a state: it stops', null, { kind: 'abort' }],
+    ['over: it stops', { type: 'COMPLETED' }, { kind: 'abort' }],
+    [
+      'paused: it waits with it',
+      {
+        type: 'PAUSED',
+        state_details: { pause_reschedule: true, pause_timeout: '2026-01-02T00:00:00Z' },
+      },
+      {
+        kind: 'reject',
+        state: {
+          type: 'PAUSED',
+          name: 'NotReady',
+          state_details: { pause_reschedule: true, pause_timeout: '2026-01-02T00:00:00Z' },
+        },
+      },
+    ],
+  ])('its flow run is %s', (_name, state, verdict) => {
+    expect(given({ flowRun: flowRun(state) }).verdict).toMatchObject(verdict)
+  })
+
+  test('it follows the attempts of its flow run', () => {
+    const over = aTaskRun([{ type: 'RUNNING' }, { type: 'FAILED' }])
+    const again = given({ flowRun: flowRun({ type: 'RUNNING' }, 2) }, over)
+    expect(again.run).toMatchObject({ flow_run_run_count: 2, run_count: 0 })
+    expect(again.to.name).toBe('Retrying')
+  })
+
+  test('without slots of its tags it waits, or stops where there are none', () => {
+    const full = { kind: 'full' as const, tags: ['a', 'b'], average_seconds: 10 }
+    const { verdict } = given({ slots: full })
+    expect(verdict).toMatchObject({ kind: 'wait', reason: expect.stringContaining('a, b') })
+    expect(verdict.kind === 'wait' && verdict.delaySeconds).toBeGreaterThan(5)
+    expect(given({ slots: { kind: 'zero', tag: 'a' } }).verdict.kind).toBe('abort')
+  })
+})
+
+test('a deferred one may go from one Pending to the next, but not be taken twice', () => {
+  const deferred = { state_details: { deferred: true } }
+  const run = aTaskRun([{ type: 'PENDING', ...deferred }])
+  expect(propose(run, { type: 'PENDING', ...deferred }).verdict.kind).toBe('abort')
+  expect(propose(run, { type: 'PENDING', name: 'Started', ...deferred }).verdict.kind).toBe(
+    'accept',
+  )
 })
