@@ -54,11 +54,11 @@ export const deployment = sqliteTable(
     path: text(),
     pull_steps: json<JsonObject[]>(),
     entrypoint: text(),
-    storage_document_id: text(),
-    infrastructure_document_id: text(),
     last_polled: text(),
     created_by: json<CreatedBy>(),
     updated_by: json<CreatedBy>(),
+    storage_document_id: text(),
+    infrastructure_document_id: text(),
   },
   (table) => [
     uniqueIndex('deployment_by_name').on(table.workspace_id, table.flow_id, table.name),
