@@ -35,7 +35,7 @@ export type AutomationUpdate = z.output<typeof automationUpdate>
 export type AutomationUpdateInput = z.input<typeof automationUpdate>
 
 export const automationPartialUpdate = z
-  .strictObject({ enabled: z.boolean().default(true) })
+  .strictObject({ enabled: z.boolean().optional() })
   .meta({ id: 'AutomationPartialUpdate' })
 
 export const automation = z.object({ ...stored, ...core }).meta({ id: 'Automation' })

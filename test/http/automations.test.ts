@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { JsonObject } from '#core/wire/common.ts'
 import { anAutomation } from '../support/automations.ts'
 import { aDeployment, aWorkPool, aWorkQueue } from '../support/builders.ts'
 import { call } from '../support/call.ts'
@@ -77,7 +78,7 @@ test('an automation is made with what Prefect fills in, and ids of its triggers 
 })
 
 test('an automation is replaced, switched and deleted', async () => {
-  const { client } = await aWorkspace()
+  const { client, key } = await aWorkspace()
   const made = await client.createAutomation(
     anAutomation({ description: 'kept', tags: ['kept'], enabled: false }),
   )
@@ -96,6 +97,9 @@ test('an automation is replaced, switched and deleted', async () => {
   await client.enableAutomation(made.id, true)
   const enabled = await client.readAutomation(made.id)
   expect(enabled).toMatchObject({ enabled: true, trigger: { id: replaced.trigger.id } })
+  await client.enableAutomation(made.id, false)
+  expect(await call(key, 'PATCH', `/automations/${made.id}`, {})).toMatchObject({ status: 204 })
+  expect(await client.readAutomation(made.id)).toMatchObject({ enabled: false })
   await client.deleteAutomation(made.id)
   await expect(client.readAutomation(made.id)).rejects.toMatchObject({ status: 404 })
 })
@@ -246,6 +250,34 @@ test('an automation whose runs would trigger it again is refused, unless it is d
   await expect(client.enableAutomation(id, true)).rejects.toMatchObject({ status: 422 })
   const ended = { ...trigger, expect: ['prefect.flow-run.Failed'] }
   await client.createAutomation({ ...loop, trigger: ended })
+})
+
+const templates: [string, JsonObject, (string | number)[]][] = [
+  [
+    'a body',
+    { type: 'send-notification', body: '{{ flow.name', block_document_id: NOWHERE },
+    ['body'],
+  ],
+  [
+    'a payload',
+    { type: 'call-webhook', payload: '{% if %}', block_document_id: NOWHERE },
+    ['payload'],
+  ],
+  [
+    'a parameter',
+    { type: 'run-deployment', source: 'inferred', parameters: { a: { b: ['{{ 1 +'] } } },
+    ['parameters'],
+  ],
+]
+
+test.each(templates)('%s that is no template is refused', async (_what, action, field) => {
+  const { key } = await aWorkspace()
+  const actions = [{ type: 'do-nothing' }, action]
+  const { status, body } = await call(key, 'POST', '/automations/', { ...anAutomation(), actions })
+  expect({ status, body }).toMatchObject({
+    status: 422,
+    body: { exception_detail: [{ loc: ['body', 'actions', 1, ...field] }] },
+  })
 })
 
 test('job variables must fit the pool of the deployment', async () => {

@@ -67,18 +67,19 @@ export async function updateAutomation(
   )
 }
 
+/** Enables or disables; undefined leaves it as it is. */
 export async function enableAutomation(
   workspace: Workspace,
   id: string,
-  enabled: boolean,
+  enabled: boolean | undefined,
   now: Micros,
 ): Promise<void> {
   await change(
     workspace,
     id,
     (automation) => {
-      refuseLoops({ ...automation, enabled })
-      return { enabled }
+      refuseLoops({ ...automation, enabled: enabled ?? true })
+      return enabled === undefined ? {} : { enabled }
     },
     now,
   )
