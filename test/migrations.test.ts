@@ -4,12 +4,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { generateSQLiteDrizzleJson, generateSQLiteMigration } from 'drizzle-kit/api'
 import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
-import * as access from '#storage/schema/access.ts'
-import * as config from '#storage/schema/config.ts'
-import * as runs from '#storage/schema/runs.ts'
 
 const folder = join(import.meta.dirname, '../migrations')
-const schema: Record<string, unknown> = { ...access, ...config, ...runs }
+const schemas = join(import.meta.dirname, '../worker/storage/schema')
+const modules: Record<string, unknown>[] = await Promise.all(
+  (await readdir(schemas)).map(async (name) => await import(join(schemas, name))),
+)
+const schema: Record<string, unknown> = Object.assign({}, ...modules)
 const tables = Object.values(schema).filter((table) => table instanceof SQLiteTable)
 
 async function migrated(): Promise<DatabaseSync> {
