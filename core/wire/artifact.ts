@@ -4,7 +4,10 @@ import { json, stored, uuid } from './common.ts'
 const key = z
   .string()
   .max(255)
-  .regex(/^[a-z0-9-]*$/, 'Artifact key must only contain lowercase letters, numbers, and dashes.')
+  .regex(
+    /^[a-z0-9-]*$/,
+    'Value error, Artifact key must only contain lowercase letters, numbers, and dashes.',
+  )
 
 const MAX_METADATA_CHARACTERS = 500
 

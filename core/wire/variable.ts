@@ -6,7 +6,7 @@ const name = z
   .max(255)
   .regex(
     /^[a-z0-9\-_]*$/,
-    'Variable name must only contain lowercase letters, numbers, and dashes or underscores.',
+    'Value error, Variable name must only contain lowercase letters, numbers, and dashes or underscores.',
   )
 
 export const variableCreate = z

@@ -123,6 +123,8 @@ describe('a run that is paused for input', () => {
     await client.createFlowRunInput(id, { key: keyset.schema, value: JSON.stringify(schema) })
     expect(await client.resumeFlowRun(id, { n: 'x' })).toMatchObject(refused(/field 'n'/))
     expect(await client.resumeFlowRun(id)).toMatchObject(refused(/'n'/))
+    const broken = { __prefect_kind: 'json', value: '{' }
+    expect(await client.resumeFlowRun(id, { n: broken })).toMatchObject(refused(/^Error hydrating/))
     expect((await readInput(key, id, keyset.response)).status).toBe(404)
     expect((await client.readFlowRun(id)).state?.type).toBe('PAUSED')
   })

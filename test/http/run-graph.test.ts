@@ -68,7 +68,10 @@ test('a graph shows task runs, subflows, artifacts and states', async () => {
     { type: 'table', is_latest: false, data: null },
     { type: 'table', is_latest: true },
   ])
-  expect(graph.states.map(({ type }) => type)).toEqual(['RUNNING'])
+  const [state] = await client.readFlowRunStates(run.id)
+  expect(graph.states).toEqual([
+    { id: state?.id, name: 'Running', type: 'RUNNING', timestamp: state?.timestamp },
+  ])
   const newer = await client.readFlowRunGraph(run.id, at(3))
   expect(newer.nodes.map(([id]) => id)).toEqual([subflow.id])
 })

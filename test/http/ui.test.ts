@@ -119,6 +119,15 @@ test('values are judged by a schema, each fault in its place', async () => {
     ],
     valid: false,
   })
+  const template = { __prefect_kind: 'jinja', template: '{{ event.id }}' }
+  expect((await judge({ n: template })).body).toEqual({ errors: [], valid: true })
+  const unknown = { __prefect_kind: 'workspace_variable', variable_name: 'nobody' }
+  expect((await judge({ n: unknown, list: 1 })).body).toMatchObject({
+    errors: [
+      { property: 'n', errors: [expect.stringContaining("'nobody'")] },
+      { property: 'list', errors: [expect.stringContaining('is not of type')] },
+    ],
+  })
   expect((await judge({}, { type: 'nonsense' })).status).toBe(422)
   expect((await judge({}, { $ref: '#' })).status).toBe(422)
 })

@@ -80,7 +80,12 @@ async function readGraph(
     root_node_ids: nodes.filter(({ parents }) => parents.length === 0).map((node) => node.id),
     nodes: nodes.map((node) => [node.id, node]),
     artifacts: artifacts.get(null) ?? [],
-    states,
+    states: states.map((state) => ({
+      id: state.id,
+      timestamp: state.timestamp,
+      type: state.type,
+      name: state.name,
+    })),
   }
 }
 

@@ -1,17 +1,11 @@
-import { SchemaError, validateValue } from '#core/json-schema.ts'
-import { schemaFault } from '#core/json-schema-check.ts'
 import { parseTimestamp, type Micros } from '#core/time.ts'
-import type { JsonObject } from '#core/wire/common.ts'
 import * as ui from '#core/wire/ui.ts'
 import * as z from 'zod'
 import { DomainError } from '#domain/errors.ts'
-import { HydrationError } from '#domain/hydration.ts'
-import { toValueErrors } from '#domain/schema-values.ts'
 import { toTaskRun } from '#domain/task-run.ts'
 import * as counts from '#storage/ui-counts.ts'
-import type { Workspace } from '#storage/workspace.ts'
 import { findTaskRun } from '../operations/find-task-run.ts'
-import { hydrateParameters } from '../operations/hydrate-parameters.ts'
+import { judgeValues } from '../operations/judge-values.ts'
 import { readFlowRun } from '../operations/read-flow-run.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 
@@ -184,26 +178,4 @@ function missing(error: unknown): null {
     return null
   }
   throw error
-}
-
-async function judgeValues(
-  workspace: Workspace,
-  schema: JsonObject,
-  values: JsonObject,
-): Promise<ui.ValueError[]> {
-  const fault = schemaFault(schema)
-  if (fault !== undefined) {
-    throw new DomainError('invalid', fault, { field: ['schema'] })
-  }
-  try {
-    return toValueErrors(validateValue(schema, await hydrateParameters(workspace, values)))
-  } catch (error) {
-    if (error instanceof HydrationError) {
-      return [error.message]
-    }
-    if (error instanceof SchemaError) {
-      throw new DomainError('invalid', `Invalid schema: ${error.message}`, { field: ['schema'] })
-    }
-    throw error
-  }
 }

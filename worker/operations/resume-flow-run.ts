@@ -27,7 +27,7 @@ export async function resumeFlowRun(
         state,
         status: 'REJECT',
         details: {
-          type: 'reject_details',
+          type: 'abort_details',
           reason: `Error hydrating run input: ${error.message}`,
         },
       }
