@@ -143,7 +143,7 @@ export async function createFlowRunFromDeployment(
         ...body.labels,
       },
       parent_task_run_id: body.parent_task_run_id ?? null,
-      job_variables: body.job_variables ?? null,
+      job_variables: body.job_variables ?? {},
     },
     flow_name: flow.name,
     deployment_name: deployment.name,

@@ -76,6 +76,7 @@ function refusal(body: Normal): Normal | undefined {
       ? detail['loc']
           .slice(0, 3)
           .filter((part) => !isTag(part))
+          .map((part) => JSON.stringify(part))
           .join('.')
       : '?',
   )
