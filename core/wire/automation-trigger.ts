@@ -71,16 +71,21 @@ export interface SequenceTrigger {
 }
 export type Trigger = EventTrigger | CompoundTrigger | SequenceTrigger
 
-/** As a request may write it. */
+/**
+ * As a request may write it.
+ * @public the declarations of the package name it
+ */
 export interface CompositeInput {
   id?: string | undefined
   triggers: TriggerInput[]
   within: number | string | null
 }
+/** @public the declarations of the package name it */
 export interface CompoundInput extends CompositeInput {
   type?: 'compound' | undefined
   require: number | 'any' | 'all'
 }
+/** @public the declarations of the package name it */
 export interface SequenceInput extends CompositeInput {
   type?: 'sequence' | undefined
 }

@@ -5,7 +5,7 @@ import { holdEvent, type HeldEvent } from './held-events.ts'
 import { expects, startsAfter } from './trigger-matching.ts'
 
 /** A window of time in which one trigger counts the events of one value of `for_each`. */
-export interface Bucket {
+interface Bucket {
   start: Micros
   /** Not part of the window. */
   end: Micros
@@ -78,12 +78,12 @@ export function withoutExpired(slot: Slot, now: Micros): Slot {
     : slot
 }
 
-export function withinMicros(trigger: Pick<EventTrigger, 'within'>): Micros {
+function withinMicros(trigger: Pick<EventTrigger, 'within'>): Micros {
   return Math.round(trigger.within * MICROS_PER_SECOND)
 }
 
 /** An event that may come before the one that opens its window is held for it. */
-export function holdsEvents(trigger: EventTrigger): boolean {
+function holdsEvents(trigger: EventTrigger): boolean {
   return trigger.posture === 'Proactive' && trigger.after.length > 0
 }
 
