@@ -16,6 +16,7 @@ beforeAll(async () => {
   deployments = {
     ...(await prefect.deploy('long.py', ['long', 'dying', 'chatty'], 'p')),
     ...(await prefect.deploy('hello.py', ['hello'], 'p')),
+    ...(await prefect.deploy('waiting.py', ['suspending'], 'p')),
     ...(await prefect.deploy('calling.py', ['parent', 'reading'], 'p')),
   }
 })
@@ -81,6 +82,17 @@ describe('our agent runs Python flows', () => {
     expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed' })
     const reading = await trigger('reading')
     expect(await prefect.ends(reading)).toMatchObject({ state_name: 'Completed' })
+  })
+
+  it('starts them anew where they have suspended themselves', async () => {
+    await startAgent()
+    const run = await trigger('suspending')
+    await prefect.reaches(run, 'suspended', ({ state_name }) => state_name === 'Suspended')
+    await agent.says('run ended')
+    await prefect.client.resumeFlowRun(run.id)
+    expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed', run_count: 1 })
+    const states = await prefect.client.readFlowRunStates(run.id)
+    expect(states.map(({ name }) => name)).toContain('Resuming')
   })
 
   it('tells a crash by its exit code, and cancels', async () => {

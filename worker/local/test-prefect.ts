@@ -36,7 +36,7 @@ export async function testPrefect(args: string[]): Promise<void> {
     minutes: MINUTES,
     what: `the real prefect ${version}: its client, command line, worker and engine`,
     words,
-    env: { HEADGATE_TEST_PREFECT: folder },
+    env: { HEADGATE_TEST_PREFECT: folder, HEADGATE_TEST_PREFECT_VERSION: version },
   })
   for (const { name, seconds } of result.files.toSorted((a, b) => b.seconds - a.seconds)) {
     process.stdout.write(`  ${String(seconds).padStart(4)} s  ${name}\n`)

@@ -18,6 +18,10 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 const FLOWS = join(ROOT, 'test/prefect/flows')
 const VENV = process.env['HEADGATE_TEST_PREFECT'] ?? join(ROOT, '.prefect/venv-3.9.1')
 
+const VERSION = process.env['HEADGATE_TEST_PREFECT_VERSION'] ?? '3.9.1'
+/** Sockets of clients before 3.6.14 send headers that are set, but not PREFECT_API_AUTH_STRING. */
+const SOCKETS_SEND_KEY = VERSION.localeCompare('3.6.14', 'en', { numeric: true }) >= 0
+
 /** The largest that the API gives. */
 const LOGS_PAGE = 200
 
@@ -69,7 +73,13 @@ export class Prefect {
     this.#port = await freePort(26_400 + randomInt(0, 200) * 10)
     await this.startServer()
     const { api_url, api_key } = this.server.addresses
-    this.profile({ PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: api_key })
+    this.profile({
+      PREFECT_API_URL: api_url,
+      PREFECT_API_AUTH_STRING: api_key,
+      ...(SOCKETS_SEND_KEY
+        ? {}
+        : { PREFECT_CLIENT_CUSTOM_HEADERS: `{"Authorization": "Bearer ${api_key}"}` }),
+    })
   }
 
   /** Starts the server again, on the same port and state, after a test has ended it. */
