@@ -64,6 +64,7 @@ test.for(closed)('$name answers 401 without a key', async (route) => {
 /** Bodies whose keys are the user's own, and those that Prefect's server leaves open too. */
 const OPEN_BODIES = new Set([
   'PATCH /flow_runs/{id}/labels',
+  'POST /events',
   'POST /task_workers/filter',
   'POST /v2/concurrency_limits/filter',
   'POST /v2/concurrency_limits/increment',
@@ -137,6 +138,8 @@ function request(route: Route, values: Record<string, string>): { path: string; 
 const OTHERWISE: Record<string, number> = {
   'POST /v2/concurrency_limits/leases/{lease_id}/renew': 410,
   'POST /deployments/': 409,
+  'GET /events/filter/next': 403,
+  'POST /events/count-by/{countable}': 422,
   'GET /flow_run_states/': 200,
   'GET /automations/related-to/{resource_id}': 200,
   'DELETE /automations/owned-by/{resource_id}': 202,
@@ -201,6 +204,8 @@ describe('what belongs to another workspace', () => {
     })
     await client.createFlowRunInput(flowRun.id, { key: 'foreign-input', value: '1' })
     foreign = {
+      'page-token': 'foreign-token',
+      'events/count-by/countable': 'foreign-thing',
       'variables/id': variable.id,
       'variables/name/name': variable.name,
       'automations/id': automation.id,
