@@ -44,7 +44,7 @@ export default defineConfig({
           name: 'prefect',
           include: ['test/prefect/**/*.test.ts'],
           testTimeout: 240_000,
-          hookTimeout: 120_000,
+          hookTimeout: 240_000,
           // Its processes mostly wait for each other, and each test file has a server of its own.
           maxWorkers: 2,
         },
