@@ -98,6 +98,18 @@ describe("Prefect's objects", () => {
 
   it.each([
     ['{{ flow_run.name }} {{ flow_run.state.name }}', 'able-otter Failed'],
+    ['{{ flow_run.state.type }}', 'StateType.FAILED'],
+    ['{{ flow_run.state.type.value }} {{ flow_run.state.type.name }}', 'FAILED FAILED'],
+    ["{{ flow_run.state.type == 'FAILED' }} {{ flow_run.state.type in ['FAILED'] }}", 'True True'],
+    ['{{ flow_run.state.type | lower }} {{ flow_run.state.type | tojson }}', 'failed "FAILED"'],
+    [
+      "{{ flow_run.state.type ~ 'x' }} {{ [flow_run.state.type] }}",
+      'StateType.FAILEDx [StateType.FAILED]',
+    ],
+    [
+      "{{ flow_run.state.type | e }} {{ flow_run.state.type | string }} {{ '%s' % flow_run.state.type }}",
+      'StateType.FAILED StateType.FAILED StateType.FAILED',
+    ],
     ['{{ flow_run.start_time }}', '2026-01-02 03:04:05+00:00'],
     ['{{ flow_run.end_time }}', '2026-01-02 03:05:35.500000+00:00'],
     ['{{ flow_run.end_time - flow_run.start_time }}', '0:01:30.500000'],

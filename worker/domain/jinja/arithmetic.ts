@@ -20,7 +20,7 @@ export function calculate(
   return floats(operator, Number(left), Number(right))
 }
 
-export function bounded(value: bigint | number): bigint | number {
+function bounded(value: bigint | number): bigint | number {
   if (typeof value === 'bigint' && (value >= BOUND || value <= -BOUND)) {
     throw limitError(`The template makes a number of more than ${BOUND_DIGITS} digits.`)
   }

@@ -5,7 +5,7 @@ import { LabelDiver, Resource } from './labels.ts'
 import { Model } from './model.ts'
 import { Moment } from './moment.ts'
 import { Span } from './span.ts'
-import { Callable, content, isText, Undefined, type Value } from './value.ts'
+import { Callable, content, EnumMember, isText, Undefined, type Value } from './value.ts'
 
 /**
  * What a name of the context is inside a template. Prefect puts its objects there, whose times are datetimes and
@@ -67,14 +67,20 @@ const TIMES =
 function toModel(kind: string, json: JsonObject): Model {
   const fields = new Dict()
   for (const [name, value] of Object.entries(json)) {
-    fields.set(name, toField(name, value))
+    fields.set(name, toField(kind, name, value))
   }
   return kind === 'received-event'
     ? new Event(fields, () => toValue(json))
     : new Model(kind, fields, () => toValue(json))
 }
 
-function toField(name: string, value: Json): Value {
+function toField(kind: string, name: string, value: Json): Value {
+  if (
+    typeof value === 'string' &&
+    (name === 'state_type' || (kind === 'state' && name === 'type'))
+  ) {
+    return new EnumMember('StateType', value)
+  }
   if (typeof value === 'string' && TIMES.test(name)) {
     const time = parseTimestamp(value)
     return time === undefined ? value : new Moment(time)
@@ -150,7 +156,7 @@ function findLabel(label: string, resource: Value, others: readonly Value[]): Va
   return found ?? null
 }
 
-export function toValue(json: Json | undefined): Value {
+function toValue(json: Json | undefined): Value {
   if (json === undefined) {
     return new Undefined('no value')
   }

@@ -1,5 +1,5 @@
 import { toText } from './text.ts'
-import { Markup, type Runtime, type Value } from './value.ts'
+import { EnumMember, Markup, type Runtime, type Value } from './value.ts'
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -11,7 +11,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** The text of a value, safe in HTML; one that is HTML already stays as it is. */
 export function escapeHtml(value: Value, runtime: Runtime): string {
-  return value instanceof Markup ? value.content : escapeText(toText(value, runtime))
+  return value instanceof Markup && !(value instanceof EnumMember)
+    ? value.content
+    : escapeText(toText(value, runtime))
 }
 
 export function escapeText(text: string): string {

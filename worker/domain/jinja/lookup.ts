@@ -62,8 +62,7 @@ export function attribute(of: Value, name: string, runtime: Runtime): Value | un
       'SecurityError',
     )
   }
-  const own =
-    of instanceof ObjectValue && !(of instanceof Markup) ? of.attribute(name, runtime) : undefined
+  const own = of instanceof ObjectValue ? of.attribute(name, runtime) : undefined
   return own === undefined ? objectMethod(of, name) : own
 }
 

@@ -101,7 +101,7 @@ export interface ForNode {
   line: number
 }
 
-export interface MacroNode {
+interface MacroNode {
   type: 'macro'
   name: string
   signature: Signature

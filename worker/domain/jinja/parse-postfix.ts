@@ -70,7 +70,7 @@ function parseSubscript(state: ParseState): Expression {
   return { type: 'slice', start, stop, step, line }
 }
 
-export function parseArguments(state: ParseState): CallArguments {
+function parseArguments(state: ParseState): CallArguments {
   const { stream } = state
   const { line } = stream.expect('lparen')
   const found: CallArguments = {

@@ -1,6 +1,6 @@
 import { floatText } from './float-text.ts'
 import { quote } from './quote.ts'
-import { Markup, ObjectValue, type Runtime, type Value } from './value.ts'
+import { EnumMember, Markup, ObjectValue, type Runtime, type Value } from './value.ts'
 
 /** Python's str(). */
 export function toText(value: Value, runtime: Runtime): string {
@@ -34,7 +34,7 @@ function objectRepr(value: Value[] | ObjectValue, runtime: Runtime): string {
     if (Array.isArray(value)) {
       return measured(`[${value.map((item) => repr(item, runtime)).join(', ')}]`, runtime)
     }
-    if (value instanceof Markup) {
+    if (value instanceof Markup && !(value instanceof EnumMember)) {
       return `Markup(${quote(value.content)})`
     }
     return measured(value.repr(runtime), runtime)

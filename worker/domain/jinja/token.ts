@@ -48,7 +48,7 @@ export const OPERATORS = [
   [';', 'semicolon'],
 ] as const
 
-export type OperatorType = (typeof OPERATORS)[number][1]
+type OperatorType = (typeof OPERATORS)[number][1]
 
 const NAMES = new Map<string, string>([
   ...OPERATORS.map(([text, type]) => [type, text] as const),

@@ -116,6 +116,28 @@ export class Markup extends ObjectValue {
   }
 }
 
+/** A member of one of Prefect's enumerations: a text that shows itself with the name of its enumeration. */
+export class EnumMember extends Markup {
+  private readonly enumeration: string
+
+  constructor(enumeration: string, value: string) {
+    super(value)
+    this.enumeration = enumeration
+  }
+
+  override repr(): string {
+    return `${this.enumeration}.${this.content}`
+  }
+
+  override text(): string {
+    return this.repr()
+  }
+
+  override attribute(name: string): Value | undefined {
+    return name === 'value' || name === 'name' ? this.content : undefined
+  }
+}
+
 /** What isn't there: renders empty, and so does all that is looked up in it. */
 export class Undefined extends ObjectValue {
   readonly type = 'ChainableUndefined'

@@ -152,12 +152,7 @@ function toSpan(value: Value): Span | undefined {
   }
 }
 
-export function naturalDelta(
-  value: Value,
-  useMonths: boolean,
-  unit: number,
-  runtime: Runtime,
-): string {
+function naturalDelta(value: Value, useMonths: boolean, unit: number, runtime: Runtime): string {
   if (unit > 2) {
     throw valueError(`Minimum unit '${(UNITS[unit] ?? '').toLowerCase()}' not supported`)
   }

@@ -47,7 +47,7 @@ function attempt<T>(make: () => T, kinds: readonly string[]): T | undefined {
   }
 }
 
-export function round(value: Value, places: number, method: string): Value {
+function round(value: Value, places: number, method: string): Value {
   if (!['common', 'ceil', 'floor'].includes(method)) {
     throw new TemplateError('FilterArgumentError', 'method must be common, ceil or floor')
   }

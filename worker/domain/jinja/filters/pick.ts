@@ -19,7 +19,7 @@ export function picker(
   }
 }
 
-export function pathParts(path: Value | undefined): Value[] {
+function pathParts(path: Value | undefined): Value[] {
   if (path === undefined || path === null) {
     return []
   }

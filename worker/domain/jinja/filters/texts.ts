@@ -13,6 +13,7 @@ import {
   type Arguments,
   assertDefined,
   content,
+  EnumMember,
   isText,
   Markup,
   type Runtime,
@@ -39,7 +40,8 @@ export const TEXT_FILTERS: Filters = {
     const width = bind(args, ['width'], 0, 'center').width ?? 80n
     return pad(text, { positional: [width], named: new Map() }, runtime, 'center')
   }),
-  string: (value, _args, runtime) => (isText(value) ? value : toText(value, runtime)),
+  string: (value, _args, runtime) =>
+    isText(value) && !(value instanceof EnumMember) ? value : toText(value, runtime),
   wordcount: (value, _args, runtime) =>
     BigInt([...toText(value, runtime).matchAll(/[\p{L}\p{N}_]+/gu)].length),
   replace: (value, args, runtime) => {
