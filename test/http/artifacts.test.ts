@@ -139,7 +139,9 @@ test.for([
 test.for([
   ['POST', '', { key: 'Upper' }, 422],
   ['POST', '', { colour: 1 }, 422],
-  ['POST', '', { data: 'x'.repeat(1_800_000) }, 422],
+  ['POST', '', { data: 'x'.repeat(1_500_000) }, 422],
+  ['POST', '', { data: 'x'.repeat(1_499_998) }, 201],
+  ['POST', '', { description: 'é'.repeat(100_001) }, 422],
   ['POST', 'filter', { variables: {} }, 422],
   ['POST', 'latest/filter', { artifacts: { id: { any_: [] } } }, 422],
   ['PATCH', NOWHERE, { data: 1 }, 404],

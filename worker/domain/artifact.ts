@@ -1,24 +1,43 @@
+import type { ArtifactUpdate } from '#core/wire/artifact.ts'
 import type { Json } from '#core/wire/common.ts'
 import { DomainError } from './errors.ts'
 import { textBytes } from './json-size.ts'
 import { memberText } from './json-text.ts'
 import type { ObjectEvent } from './object-event.ts'
 
-/** A row of D1 has 2 MB at most, of which the rest of the artifact needs a little. */
-const MAX_DATA_BYTES = 1_800_000
+/** Bytes; together they leave a little of the 2 MB that a row of D1 may have. */
+const MAX_BYTES = { data: 1_500_000, description: 200_000, metadata_: 200_000 }
 
-/** The data as it was sent; null for none, undefined when the request does not speak of it. */
-export function artifactData(bodyText: string): string | null | undefined {
+/** What a request says of an artifact's content; the data as it was sent, and null for none. */
+export function artifactContent(
+  body: ArtifactUpdate,
+  bodyText: string,
+): {
+  data?: string | null
+  description?: string | null
+  metadata_?: Record<string, string> | null
+} {
+  const { description, metadata_ } = body
   const data = memberText(bodyText, 'data')
-  const bytes = data === undefined ? 0 : textBytes(data)
-  if (bytes > MAX_DATA_BYTES) {
+  checkBytes('data', data ?? '')
+  checkBytes('description', description ?? '')
+  checkBytes('metadata_', JSON.stringify(metadata_ ?? {}))
+  return {
+    ...(data === undefined ? {} : { data: data === 'null' ? null : data }),
+    ...(description === undefined ? {} : { description }),
+    ...(metadata_ === undefined ? {} : { metadata_ }),
+  }
+}
+
+function checkBytes(field: keyof typeof MAX_BYTES, text: string): void {
+  const bytes = textBytes(text)
+  if (bytes > MAX_BYTES[field]) {
     throw new DomainError(
       'invalid',
-      `data may have ${MAX_DATA_BYTES} bytes of JSON at most, this has ${bytes}.`,
-      { field: ['data'] },
+      `${field} may have ${MAX_BYTES[field]} bytes at most, this has ${bytes}.`,
+      { field: [field] },
     )
   }
-  return data === 'null' ? null : data
 }
 
 /** Larger data is left out of events, which have 1.5 MB at most and are kept many to a row. */

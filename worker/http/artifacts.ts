@@ -12,7 +12,7 @@ import {
   artifactsQuery,
   type ArtifactCollectionsCount,
 } from '#core/wire/query.ts'
-import { artifactCollectionEvent, artifactData } from '#domain/artifact.ts'
+import { artifactCollectionEvent, artifactContent } from '#domain/artifact.ts'
 import { DomainError } from '#domain/errors.ts'
 import type { ArtifactFilters } from '#domain/filter.ts'
 import * as artifacts from '#storage/artifacts.ts'
@@ -41,15 +41,16 @@ function addRoutesOfOne(api: Api): void {
       answers: { 201: artifact },
     },
     async (request) => {
-      const { key, type, description, metadata_, flow_run_id, task_run_id } = request.body
+      const { key, type, flow_run_id, task_run_id, ...content } = request.body
       const made = await artifacts.insertArtifact(
         request.workspace,
         {
           key: key ?? null,
           type: type ?? null,
-          description: description ?? null,
-          data: artifactData(request.bodyText) ?? null,
-          metadata_: metadata_ ?? null,
+          description: null,
+          data: null,
+          metadata_: null,
+          ...artifactContent(content, request.bodyText),
           flow_run_id: flow_run_id ?? null,
           task_run_id: task_run_id ?? null,
         },
@@ -89,12 +90,7 @@ function addRoutesOfOne(api: Api): void {
       errors: [404],
     },
     async ({ workspace, params, body, bodyText, now }) => {
-      const data = artifactData(bodyText)
-      const fields = {
-        ...(data === undefined ? {} : { data }),
-        ...(body.description === undefined ? {} : { description: body.description }),
-        ...(body.metadata_ === undefined ? {} : { metadata_: body.metadata_ }),
-      }
+      const fields = artifactContent(body, bodyText)
       return (await artifacts.updateArtifact(workspace, params.id, fields, now))
         ? { status: 204 }
         : notFound()
