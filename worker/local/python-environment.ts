@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Newest first, but the ones that the lock files were made with before those. */
-const INTERPRETERS = ['python3.11', 'python3.12', 'python3.13', 'python3', 'python3.10']
+/** The one that the lock files were made with first: what they pin needs 3.11. */
+const INTERPRETERS = ['python3.11', 'python3.12', 'python3.13', 'python3']
 /** `ensurepip` is what a Python without its `venv` package lacks. */
 const PROBE = 'import ensurepip, sys; print("%d.%d.%d" % sys.version_info[:3])'
 
@@ -39,14 +39,14 @@ function findPython(): { program: string; version: string } {
     if (status === 0) {
       const version = stdout.trim()
       const [major = 0, minor = 0] = version.split('.').map(Number)
-      if (major === 3 && minor >= 10) {
+      if (major === 3 && minor >= 11) {
         return { program, version }
       }
       found.push(`${program} is ${version}`)
     }
   }
   throw new Error(
-    `these tests need Python 3.10 or newer with its venv module (Debian: apt install python3 python3-venv); ${
+    `these tests need Python 3.11 or newer with its venv module (Debian: apt install python3 python3-venv); ${
       found.length === 0 ? 'there is none on the PATH' : found.join(', ')
     }`,
   )
