@@ -1,14 +1,14 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { expect, test } from 'vitest'
 import { migrate } from '../../worker/durable/migrate.ts'
-import { logShardStub } from '../../worker/operations/stubs.ts'
+import { taskQueueStub } from '../../worker/operations/stubs.ts'
 import { asStub } from '../support/objects.ts'
 import { aWorkspace } from '../support/workspace.ts'
 
 /** The storage of a fresh object, which has taken its own first step already. */
 async function inObject<T>(work: (storage: DurableObjectStorage) => T): Promise<T> {
   const { workspace } = await aWorkspace()
-  const stub = asStub(logShardStub(workspace, null))
+  const stub = asStub(taskQueueStub(workspace))
   return await runInDurableObject(stub, (_object, state) => work(state.storage))
 }
 
