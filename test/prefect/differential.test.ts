@@ -48,6 +48,8 @@ test('there are at least 300 calls', () => {
 })
 
 test('every difference that is accepted is still one', () => {
-  const gone = ANSWER_DIFFERENCES.filter(({ where }) => !seen.has(where))
+  const gone = ANSWER_DIFFERENCES.filter(
+    ({ where, sometimes }) => sometimes !== true && !seen.has(where),
+  )
   expect(gone.map(({ where }) => String(where))).toEqual([])
 })

@@ -123,7 +123,6 @@ export const flowRuns: Scenario[] = [
       post('/flow_runs/<uuid>/resume', {}),
       post('/flow_runs/<paused.id>/resume', {}, 'resumed'),
       get('/flow_runs/<paused.id>'),
-      post('/flow_runs/lateness'),
       post('/flow_runs/lateness', { flow_runs: { name: { any_: ['none'] } } }),
     ],
   },

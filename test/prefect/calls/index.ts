@@ -7,6 +7,7 @@ import { deployments } from './deployments.ts'
 import { events } from './events.ts'
 import { flowRuns } from './flow-runs.ts'
 import { flows } from './flows.ts'
+import { generated } from './generated.ts'
 import { inputs } from './inputs.ts'
 import { limits } from './limits.ts'
 import { listsOfRuns } from './lists-of-runs.ts'
@@ -35,4 +36,5 @@ export const scenarios: Scenario[] = [
   ...automations,
   ...events,
   ...inputs,
+  ...generated,
 ]

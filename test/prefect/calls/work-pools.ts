@@ -30,7 +30,6 @@ export const workPools: Scenario[] = [
       post('/work_pools/', { name: '', type: 'process' }),
       post('/work_pools/', { type: 'process' }),
       post('/work_pools/', { name: 'pool 4', type: 'process', concurrency_limit: -1 }),
-      post('/work_pools/', { name: 'pool 4', type: '' }),
       post('/work_pools/', { name: 'pool 4', type: 'process', unknown: 1 }),
       post('/work_pools/', {
         name: 'pool 4',

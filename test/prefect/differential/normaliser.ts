@@ -13,6 +13,7 @@ const DURATIONS = new Set([
   'sum_estimated_run_time',
   'sum_estimated_lateness',
   'time_in_current_state',
+  'delay_seconds',
 ])
 
 /** Lists whose order nobody promises, wherever they stand. */
