@@ -39,7 +39,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Miniflare> 
       },
     ],
     assets: { ...described.assets, directory: join(root, 'web/build') },
-    bindings: { HEADGATE_SECRET: options.secret },
+    bindings: { HEADGATE_SECRET: options.secret, ...settingsOfEnvironment() },
     host: options.host,
     port: options.port,
     // Nothing here asks the internet about the request's origin.
@@ -79,4 +79,15 @@ function keepingSignals<T>(make: () => T): T {
     }
   }
   return made
+}
+
+/** Settings of the Worker that may be given to a local one: where notifications may go, and what its own names are. */
+function settingsOfEnvironment(): Record<string, string> {
+  const names = ['HEADGATE_ALLOW_PRIVATE_NOTIFICATIONS', 'HEADGATE_OWN_HOSTS']
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
 }
