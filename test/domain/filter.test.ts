@@ -1,19 +1,23 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import {
+  artifactsCount,
   deploymentFilter,
   flowFilter,
   flowRunFilter,
   taskRunFilter,
+  variablesCount,
   workPoolFilter,
   workQueueFilter,
 } from '#core/wire/query.ts'
 import type { Condition } from '#domain/condition.ts'
 import {
+  artifactCondition,
   deploymentCondition,
   flowCondition,
   flowRunCondition,
   taskRunCondition,
+  variableCondition,
   workPoolCondition,
   workQueueCondition,
 } from '#domain/filter.ts'
@@ -32,6 +36,15 @@ const ENTITIES = {
       workPoolCondition(id, work_pools),
   },
   work_queues: { schema: workQueueFilter, compile: workQueueCondition },
+  artifacts: {
+    schema: artifactsCount.shape.artifacts.unwrap().unwrap(),
+    compile: artifactCondition,
+  },
+  variables: {
+    schema: variablesCount.shape.variables.unwrap().unwrap(),
+    compile: (id: string, { variables }: { variables?: object }) =>
+      variableCondition(id, variables),
+  },
 } as const
 
 type Compile = (workspaceId: string, filters: object) => Condition
