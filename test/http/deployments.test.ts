@@ -110,7 +110,7 @@ test('what Prefect sends beside is accepted where it says nothing, refused where
   const body = { name: 'd', flow_id: flow.id, version_info: { type: 'git' }, ...retired }
   expect(await call(key, 'POST', '/deployments/', body)).toMatchObject({ status: 201 })
   const block = { ...body, storage_document_id: NOWHERE }
-  expect(await call(key, 'POST', '/deployments/', block)).toMatchObject({ status: 422 })
+  expect(await call(key, 'POST', '/deployments/', block)).toMatchObject({ status: 409 })
   const queue = { name: 'q', filter: null }
   expect(await call(key, 'POST', '/work_pools/p/queues', queue)).toMatchObject({ status: 201 })
   const filtered = { name: 'r', filter: { tags: ['x'] } }
