@@ -35,7 +35,7 @@ export const event = z
 export type Event = z.infer<typeof event>
 
 /** An event as it is kept. */
-export const receivedEvent = z
+const receivedEvent = z
   .object({
     id: z.string(),
     occurred: z.string(),

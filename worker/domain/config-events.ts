@@ -116,6 +116,52 @@ export function workQueueEvents(
   ]
 }
 
+/** That a pool and its queues have come to be served, or have ceased to be. `told`: the status of each that was told last. */
+export function readinessEvents(
+  pool: WorkPool,
+  queues: readonly WorkQueue[],
+  told: Readonly<Record<string, string>>,
+): ObjectEvent[] {
+  const labels = { 'prefect.work-pool.type': pool.type }
+  return [
+    ...(isNews(pool, told)
+      ? [
+          {
+            kind: 'work-pool',
+            id: pool.id,
+            name: pool.name,
+            labels,
+            verb: toVerb(pool.status),
+          } as const,
+        ]
+      : []),
+    ...queues
+      .filter((queue) => isNews(queue, told))
+      .map((queue): ObjectEvent => ({
+        kind: 'work-queue',
+        id: queue.id,
+        name: queue.name,
+        labels: ROLE.queue,
+        related: [poolLabels(pool)],
+        verb: toVerb(queue.status),
+      })),
+  ]
+}
+
+/** Nobody is told that what has never been served is not, and a pause is told by whoever pauses. */
+function isNews(
+  { id, status }: { id: string; status?: Status | null | undefined },
+  told: Readonly<Record<string, string>>,
+): boolean {
+  return (
+    (status === 'READY' && told[id] !== 'READY') || (status === 'NOT_READY' && told[id] === 'READY')
+  )
+}
+
+function toVerb(status: Status | null | undefined): string {
+  return (status ?? '').toLowerCase().replace('_', '-')
+}
+
 const ROLE = {
   pool: { 'prefect.resource.role': 'work-pool' },
   queue: { 'prefect.resource.role': 'work-queue' },
@@ -129,7 +175,7 @@ function statusVerb(
   if (before === null || before.is_paused === after.is_paused || !after.status) {
     return undefined
   }
-  return after.status.toLowerCase().replace('_', '-')
+  return toVerb(after.status)
 }
 
 /** Which of the fields differ, from what and to what; undefined when none does. */

@@ -47,7 +47,12 @@ function isRefused(home: Home, { record }: HomeRun): boolean {
 }
 
 async function carryOut(home: Home): Promise<void> {
-  await Promise.all([home.flusher.onAlarm(), home.events.onAlarm(), deliverMessages(home)])
+  await Promise.all([
+    home.flusher.onAlarm(),
+    home.events.onAlarm(),
+    home.readiness.onAlarm(),
+    deliverMessages(home),
+  ])
   home.arm()
 }
 

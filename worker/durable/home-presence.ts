@@ -28,6 +28,7 @@ export function notePresence(home: Home, agent: AgentIdentity, queues: string[] 
 
 export function notePolled(home: Home, queues: string[] | null): void {
   const ids = queues ?? (home.store.workPool()?.queues ?? []).map((queue) => queue.id)
+  home.readiness.seen(ids)
   const due = ids.filter((id) => isTime(home, `queue ${id}`))
   if (due.length > 0) {
     noteInStore(home, (workspace, now) => recordQueuesPolled(workspace, due, now))

@@ -21,6 +21,7 @@ import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { HomeEvents } from './home-events.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
+import { HomeReadiness } from './home-readiness.ts'
 import { InputStore } from './input-store.ts'
 import { report } from './report.ts'
 import { holdsDate } from './schedules.ts'
@@ -54,6 +55,7 @@ export class Home {
   readonly inputs: InputStore
   readonly flusher: Flusher
   readonly events: HomeEvents
+  readonly readiness: HomeReadiness
   readonly doorbell: Doorbell
   /** When the heartbeat of an agent, or a poll of a queue, was last noted in the store. */
   readonly presence = new Map<string, Micros>()
@@ -85,6 +87,7 @@ export class Home {
       now: () => this.now(),
     })
     this.events = new HomeEvents(this)
+    this.readiness = new HomeReadiness(this)
     // After a restart nobody knows what the alarm was set to.
     this.arm()
   }
@@ -181,6 +184,7 @@ export class Home {
       this.store.nextTimer(),
       this.flusher.due,
       this.events.due,
+      this.readiness.due,
       this.doorbell.due,
     ].filter((time) => time !== null)
     const at = times.length === 0 ? null : Math.max(Math.min(...times), this.now() + 1000)
