@@ -195,7 +195,7 @@ export class HubActions {
 }
 
 async function withTimeout<T>(promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let timer: ReturnType<typeof setTimeout> | null = null
   try {
     return await Promise.race([
       promise,
@@ -206,6 +206,8 @@ async function withTimeout<T>(promise: Promise<T>): Promise<T> {
       }),
     ])
   } finally {
-    clearTimeout(timer ?? null)
+    if (timer !== null) {
+      clearTimeout(timer)
+    }
   }
 }
