@@ -242,12 +242,13 @@ describe('prefect flow-run', () => {
   it('lists, inspects, shows logs, and deletes', async () => {
     const { run } = await ran('tasks')
     const [listed, inspected, logs, tail] = await Promise.all([
-      prefect.json<FlowRun[]>(['flow-run', 'ls', '--flow-name', 'tasks', '--output', 'json']),
+      prefect.succeeds(['flow-run', 'ls', '--flow-name', 'tasks']),
       prefect.json<FlowRun>(['flow-run', 'inspect', run.id, '--output', 'json']),
       prefect.succeeds(['flow-run', 'logs', run.id]),
       prefect.succeeds(['flow-run', 'logs', run.id, '--tail', '--num-logs', '1']),
     ])
-    expect(listed.map(({ id }) => id)).toEqual([run.id])
+    expect(listed).toContain(run.id)
+    expect(listed).not.toContain('retrying')
     expect(inspected).toMatchObject({ id: run.id, name: 'tasks-20', state: { type: 'COMPLETED' } })
     const lines = logs.split('\n').filter((line) => line.includes("'tasks-20' - line "))
     expect(lines.map((line) => line.slice(-6))).toEqual([
