@@ -3,7 +3,7 @@ import type { JsonObject } from '#core/wire/common.ts'
 import type { Event } from '#core/wire/event.ts'
 
 /** What an event can be about, beside runs: the second word of its name. */
-export type ObjectKind =
+type ObjectKind =
   | 'artifact-collection'
   | 'automation'
   | 'block-document'

@@ -43,7 +43,8 @@ const WRITES: ReadonlySet<string> = new Set([
 ])
 
 /** Reads that are POSTs, since filters are bodies. */
-const READ = /\/(filter|count|paginate|rows|facets|histogram|history|lateness|count-by\/\{countable\})$/
+const READ =
+  /\/(filter|count|paginate|rows|facets|histogram|history|lateness|count-by\/\{countable\})$/
 
 /** @param path as the route was declared: `/flow_runs/{id}` */
 export function runMay(method: string, path: string): boolean {
