@@ -52,8 +52,10 @@ describe('our agent runs Python flows', () => {
       const tasks = await prefect.client.filterTaskRuns({ flow_runs: { id: { any_: [run.id] } } })
       return tasks.length === 3 && tasks.every(({ state_name }) => state_name === 'Completed')
     })
-    const said = await prefect.messages(run, 'prefect.flow_runs')
-    expect(said).toContain('hello agent')
+    // The package sends its last lines after the last state.
+    await until('its line is there', async () =>
+      (await prefect.messages(run, 'prefect.flow_runs')).includes('hello agent'),
+    )
   })
 
   it('leaves the pull steps of their deployments to the package', async () => {

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../..')
 const LOCKS = join(root, 'test/prefect')
 /** What `npm run test:prefect` judges by; other versions are a matrix, run on demand. */
 const VERSION = '3.9.1'
-const MINUTES = 12
+const MINUTES = 16
 
 /**
  * Runs the tests with the real, unmodified `prefect` package, from a virtual environment of the lock file's making.
