@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { JsonObject } from '../../core/wire/common.ts'
-import { aPrefect } from '../support/node/prefect.ts'
+import { aPrefect, IS_NEWEST } from '../support/node/prefect.ts'
 import { until } from '../support/node/until.ts'
 
 const prefect = aPrefect()
@@ -38,9 +38,10 @@ it('the library saves and loads blocks, with all that is in them', async () => {
 it('prefect block registers, lists, shows and deletes', async () => {
   const registered = await prefect.succeeds(['block', 'register', '--file', 'boxes.py'])
   expect(registered).toMatch(/Successfully registered 5 blocks[^]*Box of Things[^]*Secret/)
-  // The checksums are the client's: otherwise every registration would make schemas anew.
+  // The checksums are the client's: otherwise every registration would make schemas anew. Older releases have other
+  // schemas than the one that every workspace has.
   for (const slug of ['lock', 'seal', 'box-of-things', 'secret', 'local-file-system']) {
-    expect(await schemasOf(slug), slug).toHaveLength(1)
+    expect(IS_NEWEST ? [1] : [1, 2], slug).toContain((await schemasOf(slug)).length)
   }
   const id = await save('seal', 'shown', { wax: 'green' })
   const [types, inspected, created, listed, byName, byId] = await Promise.all(

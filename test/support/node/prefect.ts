@@ -18,7 +18,10 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 const FLOWS = join(ROOT, 'test/prefect/flows')
 const VENV = process.env['HEADGATE_TEST_PREFECT'] ?? join(ROOT, '.prefect/venv-3.9.1')
 
-const VERSION = process.env['HEADGATE_TEST_PREFECT_VERSION'] ?? '3.9.1'
+const NEWEST = '3.9.1'
+const VERSION = process.env['HEADGATE_TEST_PREFECT_VERSION'] ?? NEWEST
+/** Older releases do some things in their own way. */
+export const IS_NEWEST = VERSION === NEWEST
 /** Sockets of clients before 3.6.14 send headers that are set, but not PREFECT_API_AUTH_STRING. */
 const SOCKETS_SEND_KEY = VERSION.localeCompare('3.6.14', 'en', { numeric: true }) >= 0
 
