@@ -14,6 +14,8 @@ export interface Call {
   unordered?: boolean
   /** What happens beside the requests: asked again until so many rows, or this count, are answered. */
   until?: number
+  /** The same until a run is in the state of that name. */
+  untilState?: string
 }
 
 /** Calls in their order, on a server that holds nothing when they begin. */

@@ -60,12 +60,19 @@ async function sendUntil(target: Target, call: Call, filled: Filled) {
     const { body } = answer
     const count = Array.isArray(body) ? body.length : body
     attempts += isUnavailable(answer) ? 1 : 0
-    const isDone = !isUnavailable(answer) && (call.until ?? count) === count
+    const isDone =
+      !isUnavailable(answer) &&
+      (call.until ?? count) === count &&
+      (call.untilState === undefined || stateOf(body) === call.untilState)
     if (isDone || attempts > ATTEMPTS || Date.now() > deadline) {
       return answer
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
+}
+
+function stateOf(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'state_name' in body ? body.state_name : null
 }
 
 /** SQLite under Prefect's server is busy at times; its client asks again, too. */
