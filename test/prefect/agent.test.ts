@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../core/wire/common.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
 import { BuiltAgent } from '../support/node/built-agent.ts'
-import { aPrefect } from '../support/node/prefect.ts'
+import { aPrefect, IS_NEWEST } from '../support/node/prefect.ts'
 import { until } from '../support/node/until.ts'
 
 const prefect = aPrefect()
@@ -108,7 +108,10 @@ describe('our agent runs Python flows', () => {
     )
     await prefect.client.setFlowRunState(long.id, { type: 'CANCELLING' })
     expect(await prefect.ends(long)).toMatchObject({ state_name: 'Cancelled' })
-    await until('its hook has run', () => hasNote('cancelled', long), 60_000)
+    if (IS_NEWEST) {
+      // In older releases only a runner beside the engine runs this hook.
+      await until('its hook has run', () => hasNote('cancelled', long), 60_000)
+    }
   })
 
   it('says what is missing: the package, or Python', async () => {

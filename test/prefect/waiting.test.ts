@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../core/wire/common.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
-import { aPrefect, type PrefectProcess } from '../support/node/prefect.ts'
+import { aPrefect, IS_NEWEST, type PrefectProcess } from '../support/node/prefect.ts'
 
 const prefect = aPrefect()
 const FLOWS = ['pausing', 'suspending', 'touring', 'second-try', 'quick', 'caller']
@@ -71,7 +71,8 @@ describe('a flow that waits for a resume', () => {
     )
   })
 
-  it('is suspended from outside, between two tasks', async () => {
+  // Older releases don't look who has suspended them.
+  it.runIf(IS_NEWEST)('is suspended from outside, between two tasks', async () => {
     const run = await trigger('touring')
     await prefect.reaches(run, 'under way', () => journal(run).length > 2)
     await python(`from prefect import suspend_flow_run; suspend_flow_run(flow_run_id="${run.id}")`)
