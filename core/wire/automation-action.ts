@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { durationSeconds } from './automation-trigger.ts'
+import { durationSeconds } from './duration.ts'
 import { json, jsonObject, uuid } from './common.ts'
 import { stateType } from './state.ts'
 

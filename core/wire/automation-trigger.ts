@@ -1,24 +1,7 @@
 import * as z from 'zod'
-import { parseDuration } from '../duration.ts'
 import { uuid } from './common.ts'
+import { durationSeconds } from './duration.ts'
 import { resourceSpecification } from './event-filter.ts'
-
-/** Seconds, or a text that says a duration. */
-export const durationSeconds = z.union([
-  z.number(),
-  z.string().transform((text, context) => {
-    const seconds = parseDuration(text)
-    if (seconds === undefined) {
-      context.addIssue({
-        code: 'custom',
-        message: 'Input should be a valid timedelta',
-        input: text,
-      })
-      return z.NEVER
-    }
-    return seconds
-  }),
-])
 
 /** Prefect holds these as sets. */
 const names = z.array(z.string()).default([])

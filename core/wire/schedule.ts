@@ -1,28 +1,12 @@
 import * as z from 'zod'
-import { parseDuration } from '../duration.ts'
 import { jsonObject, stored, timestamp } from './common.ts'
-
-const duration = z
-  .string()
-  .meta({ format: 'duration' })
-  .transform((text, context) => {
-    const seconds = parseDuration(text)
-    if (seconds === undefined) {
-      context.addIssue({
-        code: 'custom',
-        message: 'Input should be a valid timedelta',
-        input: text,
-      })
-      return z.NEVER
-    }
-    return seconds
-  })
+import { durationSeconds } from './duration.ts'
 
 /** Prefect's client forbids extra keys when it reads these three back: send exactly their fields. */
 const intervalSchedule = z
   .strictObject({
     /** Seconds, greater than zero; or an ISO 8601 duration, which is answered as seconds. */
-    interval: z.union([z.number(), duration]).pipe(z.number().positive()),
+    interval: durationSeconds.pipe(z.number().positive()),
     anchor_date: timestamp.optional(),
     timezone: z.string().nullish(),
   })

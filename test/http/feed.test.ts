@@ -1,62 +1,17 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { FeedFrame } from '#core/wire/feed.ts'
 import type { FlowRunRow } from '#core/wire/flow-run.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { eventHubStub } from '../../worker/operations/stubs.ts'
 import { asStub } from '../support/objects.ts'
 import { aTaskRunEvent } from '../support/task-run-events.ts'
+import { openSocket, type TestSocket } from '../support/test-socket.ts'
 import { API_URL, aWorkspace, fetchWorker } from '../support/workspace.ts'
 
-interface Ended {
-  code: number
-  reason: string
-}
+type Feed = TestSocket<FeedFrame | { type: 'auth_success' }>
 
-/** A socket as a browser holds it, with what came over it. */
-class Feed {
-  readonly frames: (FeedFrame | { type: 'auth_success' })[] = []
-  readonly protocol: string | null
-  ended: Ended | undefined
-  readonly #socket: WebSocket
-
-  constructor(response: Response) {
-    if (response.webSocket === null) {
-      throw new Error(`no socket: ${response.status}`)
-    }
-    this.#socket = response.webSocket
-    this.protocol = response.headers.get('Sec-WebSocket-Protocol')
-    this.#socket.addEventListener('message', ({ data }) => {
-      this.frames.push(JSON.parse(String(data)) as FeedFrame)
-    })
-    this.#socket.addEventListener('close', ({ code, reason }) => {
-      this.ended = { code, reason }
-    })
-    this.#socket.accept()
-  }
-
-  send(frame: unknown): void {
-    this.#socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame))
-  }
-
-  close(): void {
-    this.#socket.close(1000, 'done')
-  }
-
-  async until(type: string, count = 1): Promise<void> {
-    await vi.waitUntil(() => this.frames.filter((frame) => frame.type === type).length >= count, {
-      timeout: 5000,
-    })
-  }
-}
-
-async function openFeed(url = `${API_URL}/feed`): Promise<Feed> {
-  return new Feed(
-    await fetchWorker(url, {
-      headers: { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'prefect' },
-    }),
-  )
-}
+const openFeed = async (address = '/feed'): Promise<Feed> => await openSocket(address)
 
 async function aFeed(key: string, topics: string[], since?: number): Promise<Feed> {
   const feed = await openFeed()
@@ -210,5 +165,5 @@ test('task runs and logs come from where they are kept', async () => {
     flow_run_id: run,
     task_runs: [{ id: taskRunId, state_type: 'RUNNING', state: { id: event.id } }],
   })
-  feed.close()
+  await feed.close()
 })

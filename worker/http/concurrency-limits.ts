@@ -9,7 +9,7 @@ import { isUuid } from '#core/uuid.ts'
 import { concurrencyLimitsQuery } from '#core/wire/query.ts'
 import { DomainError } from '#domain/errors.ts'
 import * as limits from '../operations/concurrency-limits.ts'
-import { emitLater } from './emit-later.ts'
+import { emitterOf } from './emit-later.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
 
@@ -39,9 +39,7 @@ export function addConcurrencyLimitRoutes(api: Api): void {
           request.workspace,
           request.body,
           request.now,
-          (event) => {
-            emitLater(request, [event])
-          },
+          emitterOf(request),
         ),
       ),
     }),
@@ -94,9 +92,7 @@ export function addConcurrencyLimitRoutes(api: Api): void {
     },
     async (request) => {
       const { workspace, params, body, now } = request
-      const emit: limits.Emit = (event) => {
-        emitLater(request, [event])
-      }
+      const emit = emitterOf(request)
       return (await limits.updateConcurrencyLimit(workspace, params.id_or_name, body, now, emit))
         ? { status: 204 }
         : limitNotFound()
@@ -115,9 +111,7 @@ export function addConcurrencyLimitRoutes(api: Api): void {
     },
     async (request) => {
       const { workspace, params, now } = request
-      const emit: limits.Emit = (event) => {
-        emitLater(request, [event])
-      }
+      const emit = emitterOf(request)
       return (await limits.deleteConcurrencyLimit(workspace, params.id_or_name, now, emit))
         ? { status: 204 }
         : limitNotFound()

@@ -9,9 +9,8 @@ import {
 import { problem } from '#core/wire/problem.ts'
 import { concurrencyLimitsQuery } from '#core/wire/query.ts'
 import { DomainError } from '#domain/errors.ts'
-import type { ObjectEvent } from '#domain/object-event.ts'
 import * as limits from '../operations/tag-limits.ts'
-import { emitLater } from './emit-later.ts'
+import { emitterOf } from './emit-later.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
 
@@ -38,9 +37,7 @@ function addListRoutes(api: Api): void {
     },
     async (request) => {
       const { workspace, body, now } = request
-      const emit = (event: ObjectEvent): void => {
-        emitLater(request, [event])
-      }
+      const emit = emitterOf(request)
       const { created, limit } = await limits.saveTagLimit(workspace, body, now, emit)
       return { status: created ? 201 : 200, body: limit }
     },
@@ -111,9 +108,7 @@ function addRoutesOfOne(api: Api): void {
     },
     async (request) => {
       const { workspace, params, now } = request
-      const emit = (event: ObjectEvent): void => {
-        emitLater(request, [event])
-      }
+      const emit = emitterOf(request)
       return (await limits.deleteTagLimit(workspace, params.id, now, emit))
         ? { status: 200, body: null }
         : limitNotFound()
@@ -132,9 +127,7 @@ function addRoutesOfOne(api: Api): void {
     },
     async (request) => {
       const { workspace, params, now } = request
-      const emit = (event: ObjectEvent): void => {
-        emitLater(request, [event])
-      }
+      const emit = emitterOf(request)
       const name = limits.limitNameOf(params.tag)
       return (await limits.deleteTagLimit(workspace, name, now, emit))
         ? { status: 200, body: null }
