@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/*.test.ts', 'test/{core,domain,agent,sdk,web,local}/**/*.test.ts'],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
       {
@@ -27,7 +27,7 @@ export default defineConfig({
           include: ['test/{storage,operations,durable,http}/**/*.test.ts'],
           setupFiles: ['test/support/apply-migrations.ts'],
           globalSetup: ['test/support/node/receiver.ts'],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
       {
