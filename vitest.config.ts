@@ -1,6 +1,9 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
+/** Tests wait for conditions, never for times; on a busy machine that can be long. */
+const expect = { poll: { timeout: 60_000, interval: 20 } }
+
 const migrations = await readD1Migrations('./migrations')
 
 export default defineConfig({
@@ -9,6 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'node',
+          expect,
           include: ['test/*.test.ts', 'test/{core,domain,agent,sdk,web,local}/**/*.test.ts'],
           testTimeout: 120_000,
         },
@@ -24,6 +28,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          expect,
           include: ['test/{storage,operations,durable,http}/**/*.test.ts'],
           setupFiles: ['test/support/apply-migrations.ts'],
           globalSetup: ['test/support/node/receiver.ts'],
@@ -33,6 +38,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          expect,
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -42,6 +48,7 @@ export default defineConfig({
       {
         test: {
           name: 'prefect',
+          expect,
           include: ['test/prefect/**/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,

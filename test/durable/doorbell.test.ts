@@ -107,7 +107,7 @@ describe('the doorbell', () => {
     await expect.poll(rung).toBe(1)
     await seconds(1)
     expect(rung()).toBe(1)
-    await expect.poll(rung, { timeout: 5000 }).toBe(2)
+    await expect.poll(rung).toBe(2)
   }, 15_000)
 
   it('rings nobody for a queue that he does not serve', async () => {

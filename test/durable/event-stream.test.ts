@@ -349,7 +349,7 @@ describe('deleting', () => {
     away = false
     await stream.evict()
     await runDurableObjectAlarm(asStub(stream.stub))
-    await expect.poll(async () => (await stream.stored(id))?.deleted, { timeout: 8000 }).toBe(true)
+    await expect.poll(async () => (await stream.stored(id))?.deleted).toBe(true)
   })
 })
 

@@ -58,7 +58,7 @@ async function aHub() {
         })
         return events
       }
-      await expect.poll(async () => (await read()).length, { timeout: 10_000 }).toBe(count)
+      await expect.poll(async () => (await read()).length).toBe(count)
       // Some are of the same time.
       return (await read()).toSorted((a, b) => ORDER.indexOf(a.event) - ORDER.indexOf(b.event))
     },

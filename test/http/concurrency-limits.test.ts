@@ -1,6 +1,7 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { call } from '../support/call.ts'
 import { aWorkspace, type TestWorkspace } from '../support/workspace.ts'
+import { eventually } from '../support/eventually.ts'
 
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
 const V2 = '/v2/concurrency_limits'
@@ -124,7 +125,7 @@ test('what becomes of a limit is told by events', async () => {
   await client.updateConcurrencyLimit(id, { limit: 2 })
   await client.deleteConcurrencyLimit(id)
   const filter = { filter: { event: { prefix: ['prefect.concurrency-limit.'] } } }
-  const events = await vi.waitUntil(async () => {
+  const events = await eventually(async () => {
     const { body } = await call(key, 'POST', '/events/filter', filter)
     const found = (body as { events: { event: string; payload: object; resource: object }[] })
       .events

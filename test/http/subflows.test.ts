@@ -51,11 +51,11 @@ describe('a subflow', () => {
     const test = await aWorkspace()
     const { child, tracking } = await aParent(test)
     await expect
-      .poll(async () => (await test.client.readTaskRun(tracking.id)).state_type, { timeout: 5000 })
+      .poll(async () => (await test.client.readTaskRun(tracking.id)).state_type)
       .toBe('RUNNING')
     await test.client.setFlowRunState(child.id, { type: 'COMPLETED' })
     await expect
-      .poll(async () => (await test.client.readTaskRun(tracking.id)).state_type, { timeout: 5000 })
+      .poll(async () => (await test.client.readTaskRun(tracking.id)).state_type)
       .toBe('COMPLETED')
   })
 
@@ -65,14 +65,10 @@ describe('a subflow', () => {
     const { run, child, task, tracking, finish } = await aParent(test)
     await finish()
     expect(await client.readFlowRun(run.id)).toMatchObject({ state_type: 'CRASHED' })
+    await expect.poll(async () => (await client.readFlowRun(child.id)).state_type).toBe('CRASHED')
+    await expect.poll(async () => (await client.readTaskRun(task.id)).state_type).toBe('CRASHED')
     await expect
-      .poll(async () => (await client.readFlowRun(child.id)).state_type, { timeout: 10_000 })
-      .toBe('CRASHED')
-    await expect
-      .poll(async () => (await client.readTaskRun(task.id)).state_type, { timeout: 10_000 })
-      .toBe('CRASHED')
-    await expect
-      .poll(async () => (await client.readTaskRun(tracking.id)).state_type, { timeout: 10_000 })
+      .poll(async () => (await client.readTaskRun(tracking.id)).state_type)
       .toBe('CRASHED')
   })
 
@@ -83,8 +79,6 @@ describe('a subflow', () => {
     await client.setFlowRunState(run.id, { type: 'CANCELLING' })
     await finish()
     expect(await client.readFlowRun(run.id)).toMatchObject({ state_type: 'CANCELLED' })
-    await expect
-      .poll(async () => (await client.readFlowRun(child.id)).state_type, { timeout: 10_000 })
-      .toBe('CANCELLED')
+    await expect.poll(async () => (await client.readFlowRun(child.id)).state_type).toBe('CANCELLED')
   })
 })

@@ -163,7 +163,7 @@ describe('events', () => {
       state: { id: events[2]?.id, timestamp: formatTimestamp(at + 2) },
     })
     const filter = { task_runs: { flow_run_id: { any_: [flowRunId] } } }
-    await expect.poll(async () => await client.countTaskRuns(filter), { timeout: 5000 }).toBe(1)
+    await expect.poll(async () => await client.countTaskRuns(filter)).toBe(1)
     expect((await client.readTaskRunStates(taskRunId)).map(({ id }) => id)).toEqual(
       events.map(({ id }) => id),
     )

@@ -1,9 +1,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { TaskRun } from '#core/wire/task-run.ts'
 import { eventStreamStub, taskQueueStub } from '../../worker/operations/stubs.ts'
 import { asStub } from '../support/objects.ts'
 import { API_URL, aWorkspace, fetchWorker, type TestWorkspace } from '../support/workspace.ts'
+import { eventually } from '../support/eventually.ts'
 
 const SOCKET = `${API_URL}/task_runs/subscriptions/scheduled`
 
@@ -46,7 +47,7 @@ class TaskWorker {
   }
 
   async has(count: number): Promise<string[]> {
-    await vi.waitUntil(() => this.received.length >= count, { timeout: 5000 })
+    await eventually(() => this.received.length >= count)
     return this.received.map(({ id }) => id)
   }
 }
@@ -60,7 +61,7 @@ async function aTaskWorker({ key, client }: TestWorkspace, keys: string[], name 
   const worker = await openSocket()
   worker.send({ type: 'auth', token: key })
   worker.send({ type: 'subscribe', keys, client_id: name })
-  await vi.waitUntil(async () =>
+  await eventually(async () =>
     (await client.filterTaskWorkers()).some(({ identifier }) => identifier === name),
   )
   return worker
@@ -104,7 +105,7 @@ describe('a deferred task run', () => {
     const made: string[] = []
     for (let count = 0; count < 6; count += 1) {
       made.push(await delay(workspace))
-      await vi.waitUntil(
+      await eventually(
         () => workers.reduce((sum, { received }) => sum + received.length, 0) > count,
       )
       workers.forEach((worker) => {
@@ -130,7 +131,7 @@ describe('a deferred task run', () => {
     expect(await dies.has(2)).toEqual([first, second])
     const fresh = await delay(workspace)
     dies.close()
-    await vi.waitUntil(async () => (await workspace.client.filterTaskWorkers()).length === 0)
+    await eventually(async () => (await workspace.client.filterTaskWorkers()).length === 0)
     const heir = await aTaskWorker(workspace, ['task'], 'heir')
     for (const count of [1, 2, 3]) {
       await heir.has(count)
@@ -229,7 +230,7 @@ describe('when the queue’s object is gone', () => {
     const [first, second] = [await delay(workspace), await delay(workspace)]
     await worker.has(1)
     await evictDurableObject(asStub(taskQueueStub(workspace.workspace)), { webSockets: 'close' })
-    await vi.waitUntil(() => worker.ended !== undefined)
+    await eventually(() => worker.ended !== undefined)
     const back = await aTaskWorker(workspace, ['task'], 'back')
     await back.has(1)
     back.ack()
@@ -253,7 +254,7 @@ test('task workers are listed by what they serve', async () => {
   expect(await list(['a'])).toEqual([['one', ['a', 'b']]])
   expect(await list(['nothing'])).toEqual([])
   two.send({ type: 'quit' })
-  await vi.waitUntil(() => two.ended?.code === 1000)
+  await eventually(() => two.ended?.code === 1000)
   expect(await list(['b'])).toEqual([['one', ['a', 'b']]])
 })
 
@@ -267,7 +268,7 @@ describe('the protocol', () => {
     const worker = await openSocket()
     worker.send({ type: 'auth', token: key })
     worker.send(frame)
-    await vi.waitUntil(() => worker.ended !== undefined)
+    await eventually(() => worker.ended !== undefined)
     expect(worker.ended).toMatchObject({ code: 4001, reason: expect.stringContaining(reason) })
   })
 
@@ -277,7 +278,7 @@ describe('the protocol', () => {
     const worker = await aTaskWorker(workspace, ['task'])
     await worker.has(1)
     worker.send({ type: 'nack' })
-    await vi.waitUntil(() => worker.ended?.code === 4001)
+    await eventually(() => worker.ended?.code === 4001)
     const heir = await aTaskWorker(workspace, ['task'], 'heir')
     expect(await heir.has(1)).toEqual([id])
   })
@@ -285,7 +286,7 @@ describe('the protocol', () => {
   test('wants a key', async () => {
     const worker = await openSocket()
     worker.send({ type: 'auth', token: 'hg_key_nonsense' })
-    await vi.waitUntil(() => worker.ended?.code === 1008)
+    await eventually(() => worker.ended?.code === 1008)
     expect(worker.isIn).toBe(false)
   })
 })

@@ -82,7 +82,7 @@ describe('a flow that waits for a resume', () => {
       await new Promise((resolve) => setTimeout(resolve, 1500))
       return journal(run).length === before
     }
-    await expect.poll(isStill, { timeout: 30_000 }).toBe(true)
+    await expect.poll(isStill).toBe(true)
     expect(await prefect.client.readFlowRun(run.id)).toMatchObject({ state_name: 'Suspended' })
   })
 })

@@ -1,5 +1,5 @@
-import { vi } from 'vitest'
 import { API_URL, fetchWorker } from './workspace.ts'
+import { eventually } from './eventually.ts'
 
 interface Ended {
   code: number
@@ -40,13 +40,11 @@ export class TestSocket<F extends Frame = Frame> {
   /** Closes, and waits until the other end has answered. */
   async close(): Promise<void> {
     this.#socket.close(1000, 'done')
-    await vi.waitUntil(() => this.ended !== undefined, { timeout: 5000 })
+    await eventually(() => this.ended !== undefined)
   }
 
   async until(type: string, count = 1): Promise<void> {
-    await vi.waitUntil(() => this.frames.filter((frame) => frame.type === type).length >= count, {
-      timeout: 5000,
-    })
+    await eventually(() => this.frames.filter((frame) => frame.type === type).length >= count)
   }
 }
 
