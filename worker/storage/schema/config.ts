@@ -120,7 +120,10 @@ export const workQueue = sqliteTable(
   (table) => [uniqueIndex('work_queue_by_name').on(table.work_pool_id, table.name)],
 )
 
-/** Written by the heartbeats of Prefect's workers and of agents (at most every half minute); read by storage/workers. */
+/**
+ * Written by the heartbeats of Prefect's workers and of agents that poll, now and then, and by durable/home-readiness when a
+ * doorbell opens and closes; read by storage/workers.
+ */
 export const worker = sqliteTable(
   'worker',
   {
@@ -131,6 +134,10 @@ export const worker = sqliteTable(
     name: text().notNull(),
     last_heartbeat_time: text().notNull(),
     heartbeat_interval_seconds: integer(),
+    /** Since when its doorbell is open: until that closes it is online, and writes nothing. */
+    doorbell_since: text(),
+    /** The ids of the queues that it waits for there; null: all of its pool. */
+    doorbell_queues: json<string[]>(),
   },
   (table) => [uniqueIndex('worker_by_name').on(table.work_pool_id, table.name)],
 )
