@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ArtifactCollection } from '../../core/wire/artifact.ts'
-import { aPrefect } from '../support/node/prefect.ts'
+import { aPrefect, SINCE_3_6 } from '../support/node/prefect.ts'
 
 const prefect = aPrefect()
 
@@ -58,7 +58,7 @@ describe('what a flow publishes', () => {
     expect(graph.artifacts.filter(({ is_latest }) => !is_latest)).toHaveLength(1)
   })
 
-  it('is listed, inspected and deleted by prefect artifact', async () => {
+  it.runIf(SINCE_3_6)('is listed, inspected and deleted by prefect artifact', async () => {
     const { client } = prefect
     const newest = await client.readLatestArtifact('report')
     const [ofReport] = await client.filterLatestArtifacts({

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Deployment } from '../../core/wire/deployment.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
-import { aPrefect } from '../support/node/prefect.ts'
+import { aPrefect, SINCE_3_6 } from '../support/node/prefect.ts'
 import { until } from '../support/node/until.ts'
 
 const prefect = aPrefect()
@@ -116,7 +116,7 @@ describe('prefect deploy', () => {
 })
 
 describe('prefect deployment', () => {
-  it('lists and inspects', async () => {
+  it.runIf(SINCE_3_6)('lists and inspects', async () => {
     const [listed, inspected] = await Promise.all([
       prefect.succeeds(['deployment', 'ls', '--output', 'json']),
       prefect.succeeds(['deployment', 'inspect', 'import-orders/nightly', '--output', 'json']),
@@ -186,7 +186,7 @@ run_deployment("import-orders/nightly", parameters={"size": "large"}, timeout=0)
     expect(wrong.stderr).toContain("'large' is not of type 'integer'")
   })
 
-  it('has schedules made, paused, resumed, deleted and cleared', async () => {
+  it.runIf(SINCE_3_6)('has schedules made, paused, resumed, deleted and cleared', async () => {
     const name = 'tidy-up/tidy'
     const make = (...words: string[]) =>
       prefect.succeeds(['deployment', 'schedule', 'create', name, ...words])

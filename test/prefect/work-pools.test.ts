@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../core/wire/common.ts'
 import type { WorkPool } from '../../core/wire/work-pool.ts'
-import { aPrefect } from '../support/node/prefect.ts'
+import { aPrefect, SINCE_3_6 } from '../support/node/prefect.ts'
 
 const prefect = aPrefect()
 
@@ -94,7 +94,7 @@ describe('prefect work-pool', () => {
     })
   })
 
-  it('lists all pools, and the slots of one', async () => {
+  it.runIf(SINCE_3_6)('lists all pools, and the slots of one', async () => {
     const [listed = '', slots = ''] = await all(
       ['work-pool', 'ls', '--output', 'json'],
       ['work-pool', 'slots', 'local', '--output', 'json'],

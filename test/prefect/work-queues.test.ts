@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Deployment } from '../../core/wire/deployment.ts'
-import { aPrefect } from '../support/node/prefect.ts'
+import { aPrefect, SINCE_3_6 } from '../support/node/prefect.ts'
 
 const prefect = aPrefect()
 const inPool = ['--pool', 'p']
@@ -39,7 +39,7 @@ describe('prefect work-queue', () => {
     expect(nowhere).toContain("'nowhere' not found")
   })
 
-  it('lists and inspects them', async () => {
+  it.runIf(SINCE_3_6)('lists and inspects them', async () => {
     const { id } = await prefect.client.readWorkQueue('p', 'fast')
     const [listed = '', everywhere = '', ...inspected] = await all(
       ['ls', ...inPool, '--output', 'json'],
@@ -76,7 +76,7 @@ describe('prefect work-queue', () => {
     expect(await client.readWorkQueue('p', 'busy')).toMatchObject({ concurrency_limit: 2 })
   })
 
-  it('shows what waits in a queue and what holds its slots', async () => {
+  it.runIf(SINCE_3_6)('shows what waits in a queue and what holds its slots', async () => {
     const { client } = prefect
     const [holder, waiting] = await Promise.all([
       client.createFlowRunFromDeployment(deployment.id, {}),

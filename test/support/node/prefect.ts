@@ -22,8 +22,14 @@ const NEWEST = '3.9.1'
 const VERSION = process.env['HEADGATE_TEST_PREFECT_VERSION'] ?? NEWEST
 /** Older releases do some things in their own way. */
 export const IS_NEWEST = VERSION === NEWEST
+/** 3.4 lacks `--output json` of lists, and some commands. */
+export const SINCE_3_6 = isSince('3.6')
 /** Sockets of clients before 3.6.14 send headers that are set, but not PREFECT_API_AUTH_STRING. */
-const SOCKETS_SEND_KEY = VERSION.localeCompare('3.6.14', 'en', { numeric: true }) >= 0
+export const SOCKETS_SEND_KEY = isSince('3.6.14')
+
+function isSince(version: string): boolean {
+  return VERSION.localeCompare(version, 'en', { numeric: true }) >= 0
+}
 
 /** The largest that the API gives. */
 const LOGS_PAGE = 200
