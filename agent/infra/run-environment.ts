@@ -55,6 +55,9 @@ export function runEnvironment(facts: EnvironmentFacts): Record<string, string> 
   }
   // Python holds back the output of a process without a terminal; people want to follow it live.
   env.set('PYTHONUNBUFFERED', '1')
+  // Releases of Prefect before 3.6.14 know no auth string for the socket of events. Headers of the job's own win.
+  const headers = { Authorization: `Bearer ${facts.runToken}` }
+  env.set('PREFECT_CLIENT_CUSTOM_HEADERS', JSON.stringify(headers))
   for (const [name, value] of Object.entries(facts.jobEnv)) {
     if (value === null) {
       env.delete(name)

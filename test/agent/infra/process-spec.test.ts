@@ -89,8 +89,17 @@ describe('the environment', () => {
       PREFECT_API_URL: 'http://api/api',
       PREFECT_API_KEY: 'hgr_1',
       PREFECT_API_AUTH_STRING: 'hgr_1',
+      PREFECT_CLIENT_CUSTOM_HEADERS: '{"Authorization":"Bearer hgr_1"}',
       PREFECT__FLOW_RUN_ID: claimed.id,
     })
+  })
+
+  test.each([
+    ['are kept', '{"X-Team":"a"}', '{"X-Team":"a"}'],
+    ['may be none', null, undefined],
+  ])("headers of the job's own for Prefect's client %s", (_what, own, given) => {
+    const job_configuration = { command: 'a', env: { PREFECT_CLIENT_CUSTOM_HEADERS: own } }
+    expect(specOf({ job_configuration }).env['PREFECT_CLIENT_CUSTOM_HEADERS']).toBe(given)
   })
 })
 
