@@ -20,6 +20,8 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
+            // The Worker itself, with faults before its D1 where a test asks for them.
+            main: './test/support/faulty-worker.ts',
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: { TEST_MIGRATIONS: migrations, HEADGATE_SECRET: 'a secret for tests' },

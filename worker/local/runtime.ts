@@ -19,6 +19,13 @@ export interface RuntimeOptions {
   secret: string
   /** workerd had gone and has been started again. */
   onRestart: () => void
+  /** Modules before the Worker's own, which they import as `./index.js`; the first is the one that is run. For tests. */
+  before?: LocalModule[]
+}
+
+export interface LocalModule {
+  name: string
+  text: string
 }
 
 /** Runs the built Worker on a workerd; resolves when it answers. */
@@ -32,6 +39,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Miniflare> 
     name: 'headgate',
     modulesRoot: built,
     modules: [
+      ...(options.before ?? []).map(({ name, text }) => ({
+        type: 'ESModule' as const,
+        path: join(built, name),
+        contents: text,
+      })),
       {
         type: 'ESModule',
         path: join(built, 'index.js'),

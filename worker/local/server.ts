@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createWorkspace } from '../operations/create-workspace.ts'
 import { ownWorkerds } from './processes.ts'
-import { startRuntime } from './runtime.ts'
+import { type LocalModule, startRuntime } from './runtime.ts'
 import { StateFolder, type Credentials } from './state.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -16,6 +16,8 @@ export interface LocalServerOptions {
   host?: string
   /** Called when the server went down by itself and has been started again. */
   onRestart?: () => void
+  /** Modules before the Worker's own. For tests. */
+  before?: LocalModule[]
 }
 
 export interface LocalServer {
@@ -45,6 +47,7 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
       port: options.port,
       data: join(state.path, 'data'),
       secret,
+      ...(options.before === undefined ? {} : { before: options.before }),
       onRestart: () => {
         state.noteServer(ownWorkerds())
         options.onRestart?.()

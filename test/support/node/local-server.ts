@@ -6,6 +6,12 @@ import type { FoundProcess, Sandbox } from './sandbox.ts'
 import { until } from './until.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../../worker/local/main.ts')
+const FAULTY_MAIN = resolve(import.meta.dirname, 'faulty-server.ts')
+
+interface LaunchOptions {
+  /** With faults before its D1 on command: see `faulty-server.ts`. */
+  faulty?: boolean
+}
 
 /** What `start --json` prints. */
 export interface Addresses {
@@ -33,9 +39,13 @@ export class LocalServer {
   }
 
   /** Starts it on the sandbox's state; resolves at once. */
-  static launch(sandbox: Sandbox, port: number): LocalServer {
-    const words = ['start', '--json', '--state', sandbox.path('state'), '--port', String(port)]
-    const child = spawn(process.execPath, [MAIN, ...words], {
+  static launch(sandbox: Sandbox, port: number, options: LaunchOptions = {}): LocalServer {
+    const words = ['--json', '--state', sandbox.path('state'), '--port', String(port)]
+    const main =
+      options.faulty === true
+        ? ['--disable-warning=ExperimentalWarning', FAULTY_MAIN]
+        : [MAIN, 'start']
+    const child = spawn(process.execPath, [...main, ...words], {
       cwd: sandbox.folder,
       env: sandbox.environment,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -44,8 +54,12 @@ export class LocalServer {
   }
 
   /** Starts it, and resolves when it serves. */
-  static async start(sandbox: Sandbox, port: number): Promise<LocalServer> {
-    const server = LocalServer.launch(sandbox, port)
+  static async start(
+    sandbox: Sandbox,
+    port: number,
+    options: LaunchOptions = {},
+  ): Promise<LocalServer> {
+    const server = LocalServer.launch(sandbox, port, options)
     await server.isReady()
     return server
   }
