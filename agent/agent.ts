@@ -124,6 +124,7 @@ async function work(
     pool,
     queues,
     agentId,
+    agentName: config.name,
     onRenew: () => leases.renewNow(),
     signal: shared.signal,
   })

@@ -11,6 +11,8 @@ export interface DoorbellOptions {
   pool: string
   queues: string[] | undefined
   agentId: string
+  /** While it is open the agent is shown as a worker that is online. */
+  agentName: string
   /** Something concerns a run that this agent holds. */
   onRenew: () => void
   signal: AbortSignal
@@ -18,7 +20,7 @@ export interface DoorbellOptions {
   pingMs?: number
 }
 
-/** Proxies end connections that are silent for a minute. */
+/** Proxies end connections that are silent for a minute; the API takes an agent that has missed three for gone. */
 const PING_MS = 20_000
 /** A connection whose answer has failed to come twice is dead, whatever the network says. */
 const MAX_UNANSWERED_PINGS = 2
@@ -97,9 +99,10 @@ export class Doorbell {
 
   /** One connection, until it ends. Resolves with the milliseconds that it was open. */
   async #hold(version: number, hadFailed: boolean): Promise<number> {
-    const { client, log, pool, queues, agentId, signal } = this.#options
+    const { client, log, pool, queues, agentId, agentName, signal } = this.#options
     const { url, authorization } = client.doorbell(pool, {
       agentId,
+      agentName,
       version,
       ...(queues === undefined ? {} : { queues }),
     })

@@ -21,7 +21,7 @@ const FIRST_INTERVAL = 10
 /** SIGTERM to SIGKILL where the API names no grace, as long as Prefect's. Seconds. */
 const DEFAULT_GRACE = 30
 
-/** Renews the leases of all runs in one call, over and over; without runs it is the agent's heartbeat. */
+/** Renews the leases of all runs in one call, over and over. Without runs it says nothing: its link tells that it is there. */
 export class Leases {
   readonly #options: LeasesOptions
   #intervalSeconds = FIRST_INTERVAL
@@ -36,9 +36,10 @@ export class Leases {
   renewNow(): void {
     this.#asked = true
     this.#wake.abort()
+    this.#options.runs.changed()
   }
 
-  /** Runs have been taken: the first renewal must not wait for as long as an idle agent's heartbeat does. */
+  /** Runs have been taken, to be renewed that often. */
   expectWithin(seconds: number): void {
     if (seconds < this.#intervalSeconds) {
       this.#intervalSeconds = seconds
@@ -51,12 +52,16 @@ export class Leases {
     let failures = 0
     signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     while (!signal.aborted) {
+      if (this.#options.runs.held().length === 0 && !this.#asked) {
+        await this.#untilHeld(signal)
+        continue
+      }
       this.#asked = false
       let pauseMs: number
       try {
         await this.#renew(signal)
         failures = 0
-        pauseMs = this.#intervalSeconds * 1000 * (0.85 + Math.random() * 0.15)
+        pauseMs = this.#nextMs()
       } catch (error) {
         if (signal.aborted) {
           return
@@ -71,6 +76,21 @@ export class Leases {
       }
       await this.#pause(pauseMs)
     }
+  }
+
+  /** A lease is fresh when its run is taken, and many runs are over before it has to be renewed. */
+  async #untilHeld(signal: AbortSignal): Promise<void> {
+    const { runs } = this.#options
+    try {
+      await runs.until(() => runs.held().length > 0 || this.#asked, signal)
+      await this.#pause(this.#nextMs())
+    } catch {
+      // Ended: the loop looks.
+    }
+  }
+
+  #nextMs(): number {
+    return this.#intervalSeconds * 1000 * (0.85 + Math.random() * 0.15)
   }
 
   async #renew(signal: AbortSignal): Promise<void> {

@@ -32,8 +32,11 @@ const LONG_POLL_SECONDS = 25
 const RENEWING_MS = 1000
 /** The doorbell is given this long to open before the first long poll. */
 const DOORBELL_PATIENCE_MS = 3000
-/** Claims are repeated after this time even when nobody has rung, should a ring have been lost. */
-const SAFETY_CLAIM_MS = 60_000
+/**
+ * Claims are repeated after this time even when nobody has rung, should the home have lost count. Seldom, since an idle agent
+ * must cost nothing: a connection that would swallow a ring is noticed by its pings, and rings when it is opened anew.
+ */
+const SAFETY_CLAIM_MS = 12 * 3_600_000
 
 /** Claims runs and starts them, as long as there is room for them. Ends by the signal, or by throwing a FatalError. */
 export async function poll(options: PollOptions): Promise<void> {

@@ -86,6 +86,7 @@ export class Run {
   begin(driver: Driver, order: Omit<RunOrder, 'lease' | 'folder'>, lease: Lease): void {
     this.#phase = 'accepted'
     this.#lease = lease
+    this.#agent.runs.changed()
     this.#settled = this.#live(async () => {
       await this.#endOthers()
       const started = await driver.start(

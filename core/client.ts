@@ -415,7 +415,7 @@ export class Client {
   /** Where the doorbell is: open a WebSocket there with `authorization` as its Authorization header. */
   doorbell(
     pool: string,
-    options: { agentId: string; version: number; queues?: string[] },
+    options: { agentId: string; agentName?: string; version: number; queues?: string[] },
   ): {
     url: string
     authorization: string
@@ -423,6 +423,9 @@ export class Client {
     const url = new URL(`${this.apiUrl}/work_pools/${encode(pool)}/doorbell`)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
     url.searchParams.set('agent_id', options.agentId)
+    if (options.agentName !== undefined) {
+      url.searchParams.set('agent_name', options.agentName)
+    }
     url.searchParams.set('version', String(options.version))
     for (const queue of options.queues ?? []) {
       url.searchParams.append('queue', queue)

@@ -58,7 +58,8 @@ describe('the API', () => {
     const agent = await fixture.startAgent()
     await fixture.isWaiting()
     fixture.plane.poolExists = false
-    await agent.says('cannot renew leases')
+    fixture.plane.cutDoorbells()
+    await agent.says('cannot claim runs')
     fixture.plane.poolExists = true
     const run = fixture.plane.enqueue(shell('exit 2'))
     await hasEnded(run)

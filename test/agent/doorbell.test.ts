@@ -31,6 +31,7 @@ function aDoorbell(version = () => 1): Doorbell {
     pool: 'pool',
     queues: undefined,
     agentId: newUuid(),
+    agentName: 'bell',
     onRenew: () => {
       renewals += 1
     },

@@ -119,6 +119,6 @@ describe('an agent that was killed and is started again', () => {
     const other = await fixture.startAgent({ home: agent.home, name: 'other' })
     await until('it waits as well', () => fixture.plane.doorbells.length === 2)
     expect(other.said).toContain('agent other serves')
-    expect(new Set(fixture.plane.renewals.map(({ agent: { agent_id } }) => agent_id)).size).toBe(2)
+    expect(new Set(fixture.plane.claims.map(({ agent: { agent_id } }) => agent_id)).size).toBe(2)
   })
 })

@@ -21,8 +21,8 @@ test.for([
 
 test.for([
   [{ is_paused: true, last_polled: ago(1) }, 'PAUSED'],
-  [{ is_paused: false, last_polled: ago(60) }, 'READY'],
-  [{ is_paused: false, last_polled: ago(60.000001) }, 'NOT_READY'],
+  [{ is_paused: false, last_polled: ago(105) }, 'READY'],
+  [{ is_paused: false, last_polled: ago(105.000001) }, 'NOT_READY'],
   [{ is_paused: false, last_polled: null }, 'NOT_READY'],
 ] as const)('a queue %j is %s', ([queue, status]) => {
   expect(workQueueStatus(queue, now)).toBe(status)
@@ -32,7 +32,7 @@ test.for([
   [null, null, 'NOT_READY'],
   [ago(10), null, 'READY'],
   [null, ago(10), 'READY'],
-  [ago(100), ago(61), 'NOT_READY'],
+  [ago(110), ago(106), 'NOT_READY'],
 ] as const)('a deployment polled %s, its queue %s, is %s', ([deployment, queue, status]) => {
   expect(deploymentStatus({ deployment, queue }, now)).toBe(status)
 })

@@ -10,6 +10,8 @@ export const DEFAULT_HEARTBEAT_SECONDS = 30
 export const MISSED_HEARTBEATS = 3
 /** A queue or deployment that nobody has asked for runs for this long is not ready; Prefect's number. */
 const POLLED_WITHIN_SECONDS = 60
+/** Rows written are the bill, so a poll is written down only when the last one that was is this old. */
+export const NOTED_EVERY_SECONDS = 45
 
 /** A pool is ready when a worker serves it. Pools of Prefect's retired agents have no status. */
 export function workPoolStatus(
@@ -25,7 +27,7 @@ export function workPoolStatus(
   return hasOnlineWorker ? 'READY' : 'NOT_READY'
 }
 
-/** A queue is ready when it was polled within the last minute. */
+/** A queue is ready when it was polled within the last minute; a poll that is written down stands for those after it. */
 export function workQueueStatus(
   queue: { is_paused: boolean; last_polled: string | null },
   now: Micros,
@@ -72,7 +74,7 @@ export function workerStatus(
 }
 
 function wasPolled(time: string | null, now: Micros): boolean {
-  return time !== null && isWithin(time, POLLED_WITHIN_SECONDS, now)
+  return time !== null && isWithin(time, POLLED_WITHIN_SECONDS + NOTED_EVERY_SECONDS, now)
 }
 
 function isWithin(time: string, seconds: number, now: Micros): boolean {

@@ -1,18 +1,32 @@
 import type { DoorbellFrame } from '#core/wire/execution.ts'
 import type { Micros } from '#core/time.ts'
 import { admit, type AdmissionView } from '#domain/admission.ts'
+import type { WaitingAgent } from '#storage/workers.ts'
 
-/** What a waiting agent's socket carries through hibernation. */
-interface Waiter {
+/** Who opens a doorbell. */
+export interface Visitor {
   agent_id: string
+  /** Its name as a worker; null: the Worker holds the doorbell for one that polls, whose polls tell that it is there. */
+  name: string | null
   /** Ids of the queues that it serves; null is all. */
   queues: string[] | null
+}
+
+/** What a waiting agent's socket carries through hibernation. */
+interface Waiter extends Visitor {
+  opened_at: Micros
   /** When it was last rung without having claimed since. */
   rung_at: Micros | null
 }
 
 /** A ring that is not answered by a claim in this time goes to the next waiter; the silent one is rung again after its next claim. */
 const RING_ANSWER_MICROS = 2_000_000
+
+/**
+ * An agent pings every 20 s. One that has missed three is gone, though nobody has ended its connection: a host that lost its
+ * power or its network says nothing.
+ */
+const SILENT_MICROS = 75_000_000
 
 /** A client says `ping`, the runtime answers without waking the object. */
 const PING = 'ping'
@@ -32,18 +46,65 @@ export class Doorbell {
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
   }
 
-  open(agentId: string, queues: string[] | null): { client: WebSocket; server: WebSocket } {
+  open(visitor: Visitor, now: Micros): WebSocket {
     const { 0: client, 1: server } = new WebSocketPair()
-    this.#context.acceptWebSocket(server, [agentId])
-    attach(server, { agent_id: agentId, queues, rung_at: null })
-    return { client, server }
+    this.#context.acceptWebSocket(server, [visitor.agent_id])
+    attach(server, { ...visitor, opened_at: now, rung_at: null })
+    return client
+  }
+
+  /** The agents whose own doorbells are open: who shares a name is one. */
+  waiting(): WaitingAgent[] {
+    const queues = new Map<string, string[] | null>()
+    for (const { waiter } of this.#open()) {
+      if (waiter.name !== null) {
+        const known = queues.get(waiter.name)
+        const both = known === null || waiter.queues === null
+        queues.set(
+          waiter.name,
+          both ? null : [...new Set([...(known ?? []), ...(waiter.queues ?? [])])],
+        )
+      }
+    }
+    return [...queues].map(([name, served]) => ({ name, queues: served }))
+  }
+
+  /** Whether the agent waits at its own doorbell. */
+  isHeldBy(agentId: string): boolean {
+    return this.#open(agentId).some(({ waiter }) => waiter.name !== null)
+  }
+
+  /** Ends the connections over which nothing has come for too long. Tells whether there were any. */
+  closeSilent(now: Micros): boolean {
+    const silent = this.#open().filter(
+      ({ socket, waiter }) => now - this.#heardAt(socket, waiter) > SILENT_MICROS,
+    )
+    for (const { socket } of silent) {
+      socket.close(1001, 'no ping came for too long')
+    }
+    return silent.length > 0
+  }
+
+  /** Nobody is to wait here any longer. */
+  closeAll(reason: string): void {
+    for (const { socket } of this.#open()) {
+      socket.close(1001, reason)
+    }
+  }
+
+  /** Those who were rung and did not claim are rung again with the next ring. */
+  forgetRings(): void {
+    for (const { socket, waiter } of this.#open()) {
+      if (waiter.rung_at !== null) {
+        attach(socket, { ...waiter, rung_at: null })
+      }
+    }
   }
 
   /** The agent has claimed: its ring, if there was one, is answered. */
   answered(agentId: string): void {
-    for (const socket of this.#context.getWebSockets(agentId)) {
-      const waiter = waiterOf(socket)
-      if (waiter?.rung_at !== null && waiter !== undefined) {
+    for (const { socket, waiter } of this.#open(agentId)) {
+      if (waiter.rung_at !== null) {
         attach(socket, { ...waiter, rung_at: null })
       }
     }
@@ -53,10 +114,7 @@ export class Doorbell {
   ring(look: () => AdmissionView): void {
     this.version += 1
     this.due = null
-    const waiters = this.#context
-      .getWebSockets()
-      .map((socket) => ({ socket, waiter: waiterOf(socket) }))
-      .filter((entry): entry is { socket: WebSocket; waiter: Waiter } => entry.waiter !== undefined)
+    const waiters = this.#open()
     if (waiters.length === 0) {
       return
     }
@@ -84,6 +142,26 @@ export class Doorbell {
       send(socket, { type: 'renew' })
     }
   }
+
+  #open(agentId?: string): { socket: WebSocket; waiter: Waiter }[] {
+    return this.#context.getWebSockets(agentId).flatMap((socket) => {
+      const waiter = waiterOf(socket)
+      return waiter !== undefined && socket.readyState === WebSocket.OPEN
+        ? [{ socket, waiter }]
+        : []
+    })
+  }
+
+  /** When something last came over it, as far as the runtime notes that: when it was opened, or its last ping. */
+  #heardAt(socket: WebSocket, { opened_at }: Waiter): Micros {
+    const pinged = this.#context.getWebSocketAutoResponseTimestamp(socket)
+    return Math.max(opened_at, pinged === null ? 0 : pinged.getTime() * 1000)
+  }
+}
+
+/** The agent itself holds it, not the Worker for one that polls. */
+export function isOfAgent(socket: WebSocket): boolean {
+  return (waiterOf(socket)?.name ?? null) !== null
 }
 
 function isAwaited(waiter: Waiter, now: Micros): boolean {

@@ -93,6 +93,9 @@ function takeWorkPool(home: Home, id: string, config: HomeWorkPool | null): void
       home.save(detached(run, config === null, home.now()))
     }
   }
+  if (config === null) {
+    home.doorbell.closeAll('the pool was deleted')
+  }
 }
 
 function takeDeployment(home: Home, id: string, config: HomeDeployment | null): void {

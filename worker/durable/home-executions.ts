@@ -23,13 +23,13 @@ import {
   OFFLINE_GRACE_SECONDS,
   RENEW_SECONDS,
   renewRun,
+  START_SECONDS,
   transit,
   type HomeRun,
 } from '#domain/execution.ts'
 import { currentState, proposedState } from '#domain/flow-run.ts'
 import { signRunToken } from '../operations/run-token.ts'
 import { pullChanges, queueIds } from './home-config.ts'
-import { notePresence } from './home-presence.ts'
 import type { Home } from './home.ts'
 
 const DEFAULT_GRACE_SECONDS = 30
@@ -74,7 +74,7 @@ export async function claim(
     home.save(run)
   }
   const version = home.doorbell.version
-  notePresence(home, request.agent, queues)
+  home.presence.seen(request.agent, queues)
   home.afterChange()
   const order = new Map(admission.admitted.map(({ id }, index) => [id, index]))
   claimed.sort((a, b) => (order.get(a.record.id) ?? 0) - (order.get(b.record.id) ?? 0))
@@ -98,7 +98,7 @@ export function accept(home: Home, request: Accept): AcceptResult {
     if (run === undefined) {
       return { flow_run_id, fence, answer: 'stop' as const, reason: 'there is no such run' }
     }
-    const accepted = acceptRun(run, request.agent_id, fence, moment)
+    const accepted = acceptRun(run, request.agent_id, fence, moment, startSeconds(home, run))
     if (accepted.run !== run) {
       home.save(accepted.run)
     }
@@ -122,14 +122,20 @@ export function renew(home: Home, request: Renew): RenewResult {
       const reason = 'there is no such execution'
       return { flow_run_id, fence, answer: 'stop' as const, grace_seconds: null, reason }
     }
-    const { answer, reason, run: renewed } = renewRun(run, request.agent.agent_id, fence, moment)
+    const { answer, reason, run: renewed } = renewRun(
+      run,
+      request.agent.agent_id,
+      fence,
+      moment,
+      startSeconds(home, run),
+    )
     if (renewed !== run) {
       home.saveLease(run, renewed)
     }
     const grace = answer === 'cancel' ? graceSeconds(home, run) : null
     return { flow_run_id, fence, answer, grace_seconds: grace, reason }
   })
-  notePresence(home, request.agent, null)
+  home.presence.seen(request.agent, null)
   home.afterChange()
   return {
     lease_seconds: LEASE_SECONDS,
@@ -157,17 +163,25 @@ export function finish(home: Home, request: Finish): FinishResult {
   return { results }
 }
 
-/** An agent waits for runs of these queues; none named is all. */
-export function openDoorbell(home: Home, agentId: string, names: string[]): Response {
+/** An agent waits for runs of these queues; none named is all. `name`: its own; null when the Worker waits for it. */
+export function openDoorbell(
+  home: Home,
+  agent: { id: string; name: string | null },
+  names: string[],
+): Response {
   const queues = queueIds(home, names.length === 0 ? null : names)
   if (typeof queues === 'string') {
     return Response.json({ detail: `work queue '${queues}' does not exist` }, { status: 404 })
   }
-  const { client } = home.doorbell.open(agentId, queues)
+  const client = home.doorbell.open({ agent_id: agent.id, name: agent.name, queues }, home.now())
+  if (agent.name !== null) {
+    home.presence.opened({ name: agent.name, queues })
+    home.readiness.opened()
+  }
   // What became claimable, or was cancelled, between the agent's last call and now is told at once.
   home.ring()
-  if (home.store.liveOfAgent(agentId).some(({ record }) => record.state_type === 'CANCELLING')) {
-    home.doorbell.callBack(agentId)
+  if (home.store.liveOfAgent(agent.id).some(({ record }) => record.state_type === 'CANCELLING')) {
+    home.doorbell.callBack(agent.id)
   }
   home.arm()
   return new Response(null, { status: 101, webSocket: client })
@@ -206,4 +220,13 @@ function jobConfiguration(home: Home, run: HomeRun): ClaimedRun['job_configurati
 function graceSeconds(home: Home, run: HomeRun): number {
   const configured = jobConfiguration(home, run)['grace_seconds']
   return typeof configured === 'number' && configured >= 0 ? configured : DEFAULT_GRACE_SECONDS
+}
+
+/** How long a run may take from its accept to its first Running. */
+function startSeconds(home: Home, run: HomeRun): number {
+  if (run.accepted && !run.lost) {
+    return START_SECONDS
+  }
+  const configured = jobConfiguration(home, run)['start_timeout_seconds']
+  return typeof configured === 'number' && configured > 0 ? configured : START_SECONDS
 }

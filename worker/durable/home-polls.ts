@@ -1,7 +1,6 @@
 import { parseTimestamp } from '#core/time.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
 import { pullChanges, queueIds } from './home-config.ts'
-import { notePolled } from './home-presence.ts'
 import type { Home } from './home.ts'
 
 /** The runs that Prefect's worker may propose `Pending` for, under the limits as they are now. No lease is taken. */
@@ -30,7 +29,7 @@ export async function scheduledFlowRuns(
       home.store.claimable(queue.id, after, before, Math.min(200, room(queue.limit, queue.live))),
     )
     .slice(0, wanted)
-  notePolled(home, only)
+  home.presence.polled(only)
   return runs.map((run) => ({
     work_pool_id: run.record.work_pool_id ?? '',
     work_queue_id: run.record.work_queue_id ?? '',

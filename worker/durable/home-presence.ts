@@ -1,57 +1,110 @@
 import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import type { AgentIdentity } from '#core/wire/execution.ts'
 import { IDLE_RENEW_SECONDS } from '#domain/execution.ts'
+import { NOTED_EVERY_SECONDS } from '#domain/readiness.ts'
 import { recordQueuesPolled } from '#storage/work-queues.ts'
-import { recordHeartbeat } from '#storage/workers.ts'
-import type { Workspace } from '#storage/workspace.ts'
+import { recordDoorbellsOpen, recordHeartbeat, type WaitingAgent } from '#storage/workers.ts'
+import { AGENT_INTERVAL_SECONDS } from './home-readiness.ts'
 import type { Home } from './home.ts'
 import { report } from './report.ts'
 
-/** How often agents' heartbeats and queues' polls are noted in the store. */
-const PRESENCE_MICROS = 30 * MICROS_PER_SECOND
+/**
+ * Notes in the store who serves the pool. An agent at its doorbell is noted once, when it opens it; polls are noted now and
+ * then, and so are the heartbeats of agents that poll: an agent is a worker to everybody else.
+ */
+export class HomePresence {
+  readonly #home: Home
+  /** When a poll of a queue, or of an agent, was last noted. */
+  readonly #noted = new Map<string, Micros>()
+  #opened: WaitingAgent[] = []
+  #noting: Promise<void> | undefined
 
-/** An agent is a worker to everybody else: its heartbeat stands in the store, written now and then. */
-export function notePresence(home: Home, agent: AgentIdentity, queues: string[] | null): void {
-  const poolId = home.store.workPool()?.pool.id
-  if (poolId !== undefined && isTime(home, `agent ${agent.agent_id}`)) {
-    noteInStore(home, (workspace, now) =>
-      recordHeartbeat(
-        workspace,
-        poolId,
-        { name: agent.name, heartbeat_interval_seconds: IDLE_RENEW_SECONDS },
-        now,
-      ),
+  constructor(home: Home) {
+    this.#home = home
+  }
+
+  /** An agent has claimed or renewed; at its doorbell that is no news. */
+  seen(agent: AgentIdentity, queues: string[] | null): void {
+    if (!this.#home.doorbell.isHeldBy(agent.agent_id)) {
+      this.polled(queues, agent)
+    }
+  }
+
+  /** Somebody has asked for runs of these queues; null: of all. */
+  polled(queues: string[] | null, agent?: AgentIdentity): void {
+    const home = this.#home
+    const config = home.store.workPool()
+    if (config === undefined) {
+      return
+    }
+    const isNews = agent !== undefined && this.#isTime(`agent ${agent.agent_id}`)
+    const ids = queues ?? config.queues.map((queue) => queue.id)
+    const due = ids.filter((id) => this.#isTime(`queue ${id}`))
+    if (!isNews && due.length === 0) {
+      return
+    }
+    const now = home.now()
+    const note = async () => {
+      const workspace = home.workspace()
+      if (isNews) {
+        const beat = { name: agent.name, heartbeat_interval_seconds: IDLE_RENEW_SECONDS }
+        await recordHeartbeat(workspace, config.pool.id, beat, now)
+      }
+      if (due.length > 0) {
+        await recordQueuesPolled(workspace, due, now)
+      }
+      await home.readiness.seen([config.pool.id, ...due])
+    }
+    home.state.waitUntil(
+      note().catch((error: unknown) => {
+        // Only what is shown of agents and queues grows old; the next poll writes it again.
+        report('presence could not be noted', error)
+      }),
     )
   }
-  notePolled(home, queues)
-}
 
-export function notePolled(home: Home, queues: string[] | null): void {
-  const ids = queues ?? (home.store.workPool()?.queues ?? []).map((queue) => queue.id)
-  home.readiness.seen(ids)
-  const due = ids.filter((id) => isTime(home, `queue ${id}`))
-  if (due.length > 0) {
-    noteInStore(home, (workspace, now) => recordQueuesPolled(workspace, due, now))
+  /** An agent has opened its doorbell. */
+  opened(agent: WaitingAgent): void {
+    this.#opened.push(agent)
+    this.#noting ??= this.#noteOpened().finally(() => {
+      this.#noting = undefined
+    })
+    this.#home.state.waitUntil(this.#noting)
   }
-}
 
-function isTime(home: Home, key: string): boolean {
-  const now = home.now()
-  if (now - (home.presence.get(key) ?? 0) < PRESENCE_MICROS) {
-    return false
+  /** What comes while one note is being written goes with the next one. */
+  async #noteOpened(): Promise<void> {
+    const home = this.#home
+    while (this.#opened.length > 0) {
+      const agents = this.#opened.splice(0)
+      const config = home.store.workPool()
+      if (config === undefined) {
+        return
+      }
+      try {
+        await recordDoorbellsOpen(
+          home.workspace(),
+          config.pool.id,
+          agents,
+          AGENT_INTERVAL_SECONDS,
+          home.now(),
+        )
+      } catch (error) {
+        report('doorbells could not be noted', error)
+        home.readiness.lookSoon()
+        return
+      }
+      const ids = agents.flatMap(({ queues }) => queues ?? config.queues.map(({ id }) => id))
+      await home.readiness.seen([config.pool.id, ...ids])
+    }
   }
-  home.presence.set(key, now)
-  return true
-}
 
-function noteInStore(
-  home: Home,
-  write: (workspace: Workspace, now: Micros) => Promise<void>,
-): void {
-  home.state.waitUntil(
-    write(home.workspace(), home.now()).catch((error: unknown) => {
-      // Only what is shown of agents and queues grows old; the next heartbeat writes it again.
-      report('presence could not be noted', error)
-    }),
-  )
+  #isTime(key: string): boolean {
+    const now = this.#home.now()
+    if (now - (this.#noted.get(key) ?? 0) < NOTED_EVERY_SECONDS * MICROS_PER_SECOND) {
+      return false
+    }
+    this.#noted.set(key, now)
+    return true
+  }
 }

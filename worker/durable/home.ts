@@ -21,11 +21,15 @@ import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { HomeEvents } from './home-events.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
+import { HomePresence } from './home-presence.ts'
 import { HomeReadiness } from './home-readiness.ts'
 import { InputStore } from './input-store.ts'
 import { report } from './report.ts'
 import { holdsDate } from './schedules.ts'
 import { WorkPoolStore } from './work-pool-store.ts'
+
+/** An alarm so long past has been given up by the platform. */
+const OVERDUE_MS = 60_000
 
 /** What a home must know: its workspace and its own key. */
 export interface HomeContext extends ObjectContext {
@@ -57,8 +61,7 @@ export class Home {
   readonly events: HomeEvents
   readonly readiness: HomeReadiness
   readonly doorbell: Doorbell
-  /** When the heartbeat of an agent, or a poll of a queue, was last noted in the store. */
-  readonly presence = new Map<string, Micros>()
+  readonly presence: HomePresence
   readonly #loading = new Map<string, Promise<void>>()
   /** Runs that only their events keep here, with the `seq` that the store has. */
   readonly #leaving = new Map<string, number>()
@@ -88,7 +91,17 @@ export class Home {
     })
     this.events = new HomeEvents(this)
     this.readiness = new HomeReadiness(this)
-    // After a restart nobody knows what the alarm was set to.
+    this.presence = new HomePresence(this)
+    void state.blockConcurrencyWhile(async () => {
+      await this.#rearm()
+    })
+  }
+
+  /** The alarm outlives the object; it is set again only where it is wrong, since each setting is a row. */
+  async #rearm(): Promise<void> {
+    const at = await this.state.storage.getAlarm()
+    const isOverdue = at !== null && at < Date.now() - OVERDUE_MS
+    this.#armedFor = at === null || isOverdue ? null : at * 1000
     this.arm()
   }
 

@@ -23,6 +23,7 @@ import type { DateWindow } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import { isOfAgent } from './doorbell.ts'
 import { onAlarm } from './home-alarm.ts'
 import { scheduleWithin } from './home-backfill.ts'
 import * as bulk from './home-bulk.ts'
@@ -193,7 +194,7 @@ export class WorkPool extends DurableObject<Bindings> {
     const { searchParams } = new URL(request.url)
     return executions.openDoorbell(
       this.#of(JSON.parse(context) as HomeContext),
-      searchParams.get('agent_id') ?? '',
+      { id: searchParams.get('agent_id') ?? '', name: searchParams.get('agent_name') },
       searchParams.getAll('queue'),
     )
   }
@@ -205,6 +206,20 @@ export class WorkPool extends DurableObject<Bindings> {
   override webSocketClose(socket: WebSocket, code: number): void {
     // 1005 and 1006 may not be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code)
+    if (isOfAgent(socket)) {
+      this.#home.readiness.closed()
+    }
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    if (isOfAgent(socket)) {
+      this.#home.readiness.closed()
+    }
+  }
+
+  /** Somebody reads who serves the pool. */
+  async refreshPresence(context: HomeContext): Promise<void> {
+    await this.#of(context).readiness.refresh()
   }
 
   // Configuration and time

@@ -100,6 +100,7 @@ function addReads(api: Api): void {
       tag,
       summary: 'Read a deployment',
       params: idParam,
+      tellsPresence: true,
       answers: { 200: deployment },
       errors: [404],
     },
@@ -116,6 +117,7 @@ function addReads(api: Api): void {
       tag,
       summary: "Read a deployment by its flow's name and its own",
       params: z.object({ flow_name: z.string(), deployment_name: z.string() }),
+      tellsPresence: true,
       answers: { 200: deployment },
       errors: [404],
     },
@@ -137,6 +139,7 @@ function addReads(api: Api): void {
       summary: 'List deployments',
       body: deploymentsQuery,
       bodyOptional: true,
+      tellsPresence: true,
       answers: { 200: z.array(deployment) },
     },
     async ({ workspace, body, now }) => {
@@ -170,6 +173,7 @@ function addReads(api: Api): void {
       summary: 'Read a numbered page of deployments',
       body: deploymentsPage,
       bodyOptional: true,
+      tellsPresence: true,
       answers: { 200: paged(deployment) },
     },
     async ({ workspace, body, now }) => {

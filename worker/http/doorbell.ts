@@ -1,14 +1,20 @@
 import type { Claim } from '#core/wire/execution.ts'
 import type { WorkPoolHome } from '../operations/work-pool-home.ts'
 
-/** Opens the home's doorbell: a WebSocket that the home accepts with hibernation. */
+/**
+ * Opens the home's doorbell: a WebSocket that the home accepts with hibernation. An agent that tells its name is a worker
+ * that is online while it is open.
+ */
 export async function openDoorbell(
   home: WorkPoolHome,
-  agentId: string,
+  agent: { id: string; name: string | null },
   queues: readonly string[],
 ): Promise<Response> {
   const url = new URL('https://home/doorbell')
-  url.searchParams.set('agent_id', agentId)
+  url.searchParams.set('agent_id', agent.id)
+  if (agent.name !== null) {
+    url.searchParams.set('agent_name', agent.name)
+  }
   for (const queue of queues) {
     url.searchParams.append('queue', queue)
   }
@@ -26,7 +32,11 @@ export async function waitForRing(
   request: Claim,
   seconds: number,
 ): Promise<'work' | 'renew' | 'nothing'> {
-  const response = await openDoorbell(home, request.agent.agent_id, request.work_queue_names ?? [])
+  const response = await openDoorbell(
+    home,
+    { id: request.agent.agent_id, name: null },
+    request.work_queue_names ?? [],
+  )
   const socket = response.webSocket
   if (socket === null) {
     return 'nothing'

@@ -4,6 +4,7 @@ import type { Micros } from '#core/time.ts'
 import { uuid } from '#core/wire/common.ts'
 import { DomainError } from '#domain/errors.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
+import { refreshPresence } from '../operations/refresh-presence.ts'
 import { identify, type Caller } from './auth.ts'
 import { parsePart, readBody } from './input.ts'
 import { runMay } from './run-rights.ts'
@@ -66,6 +67,8 @@ export interface EndpointSpec<
   open?: boolean
   /** Served to a known key while D1 can't be asked: claims, renewals, states, logs and events. */
   survivesOutage?: boolean
+  /** Its answer tells who serves a pool, a queue or a deployment. */
+  tellsPresence?: boolean
 }
 
 export type DeclaredEndpoint = EndpointSpec<
@@ -122,6 +125,9 @@ export function endpoint<
         ? { text: '', value: undefined }
         : await readBody(context.req.raw, spec.bodyOptional === true)
     const body = parsePart('body', spec.body, sent.value) as Parsed<B>
+    if (spec.tellsPresence === true) {
+      await refreshPresence(context.get('workspace'))
+    }
     const handled = await handle({
       params,
       query,

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { objectName } from '#core/wire/common.ts'
 import {
   accept,
   acceptResult,
@@ -104,11 +105,13 @@ function addDoorbellRoute(api: Api): void {
       method: 'get',
       path: '/work_pools/{name}/doorbell',
       tag,
-      summary: 'Wait for runs on a WebSocket: `work` says claim, `renew` says renew',
+      summary:
+        'Wait for runs on a WebSocket: `work` says claim, `renew` says renew; ping each 20 s',
       params: nameParam,
       // `queue` may be repeated; the home reads it from the address.
       query: z.object({
         agent_id: z.string(),
+        agent_name: objectName.optional(),
         version: z.string().optional(),
         queue: z.string().optional(),
       }),
@@ -124,7 +127,8 @@ function addDoorbellRoute(api: Api): void {
       }
       const home = await workPoolHome(workspace, params.name)
       const queues = context.req.queries('queue') ?? []
-      return { response: await openDoorbell(home, query.agent_id, queues) }
+      const agent = { id: query.agent_id, name: query.agent_name ?? null }
+      return { response: await openDoorbell(home, agent, queues) }
     },
   )
 }

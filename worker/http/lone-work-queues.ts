@@ -69,6 +69,7 @@ export function addLoneWorkQueueRoutes(api: Api): void {
       tag,
       summary: 'Tell whether a work queue is polled and none of its runs is late',
       params: idParam,
+      tellsPresence: true,
       answers: { 200: workQueueHealth },
       errors: [404],
     },

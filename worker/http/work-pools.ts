@@ -39,6 +39,7 @@ export function addWorkPoolRoutes(api: Api): void {
       summary: 'List work pools, by name',
       body: workPoolsQuery,
       bodyOptional: true,
+      tellsPresence: true,
       answers: { 200: z.array(workPool) },
     },
     async ({ workspace, body, now }) => {
@@ -70,6 +71,7 @@ export function addWorkPoolRoutes(api: Api): void {
       tag,
       summary: 'Read a work pool',
       params: nameParam,
+      tellsPresence: true,
       answers: { 200: workPool },
       errors: [404],
     },

@@ -43,6 +43,7 @@ export function addWorkerRoutes(api: Api): void {
       params: poolParam,
       body: workersQuery,
       bodyOptional: true,
+      tellsPresence: true,
       answers: { 200: z.array(worker) },
       errors: [404],
     },

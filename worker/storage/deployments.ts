@@ -7,11 +7,12 @@ import type { FlowSort } from '#core/wire/query.ts'
 import type { DeploymentSchedule } from '#core/wire/schedule.ts'
 import { deploymentLimit } from '#domain/deployment-limit.ts'
 import { deploymentCondition, type Filters } from '#domain/filter.ts'
-import { deploymentStatus } from '#domain/readiness.ts'
+import { deploymentStatus, NOTED_EVERY_SECONDS } from '#domain/readiness.ts'
 import { nextVersion, type Statement } from './commit.ts'
 import { toSql } from './condition.ts'
 import { deployment, deploymentSchedule, flow, workPool, workQueue } from './schema/config.ts'
 import { flowRun } from './schema/runs.ts'
+import { lastPolled } from './workers.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A deployment with what its home and the check of concurrent changes need. */
@@ -192,7 +193,7 @@ async function selectStored(
       columns,
       schedules,
       active_slots: activeSlots,
-      queue_last_polled: workQueue.last_polled,
+      queue_last_polled: lastPolled(now),
       ...homeColumns,
     })
     .from(deployment)
@@ -275,16 +276,13 @@ export function removeDeployment(workspace: Workspace, id: string): Statement {
     .where(and(eq(deployment.workspace_id, workspace.id), eq(deployment.id, id)))
 }
 
-/** Being asked for runs is written at most this often; the status looks back a minute. */
-const POLL_WRITE_SECONDS = 15
-
 /** Records that someone asks these deployments for runs. No new version: their homes do not need to know. */
 export async function recordDeploymentsPolled(
   workspace: Workspace,
   ids: string[],
   now: Micros,
 ): Promise<void> {
-  const recent = formatTimestamp(now - POLL_WRITE_SECONDS * MICROS_PER_SECOND)
+  const recent = formatTimestamp(now - NOTED_EVERY_SECONDS * MICROS_PER_SECOND)
   await workspace.store
     .update(deployment)
     .set({ last_polled: formatTimestamp(now) })

@@ -1,15 +1,16 @@
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
 import type { HomeKey } from '#core/flow-run-id.ts'
-import { formatTimestamp, type Micros } from '#core/time.ts'
+import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import type { WorkQueuesQuery } from '#core/wire/query.ts'
 import type { WorkQueue } from '#core/wire/work-queue.ts'
 import { workQueueCondition } from '#domain/filter.ts'
 import type { RankedQueue } from '#domain/queue-priorities.ts'
-import { workQueueStatus } from '#domain/readiness.ts'
+import { NOTED_EVERY_SECONDS, workQueueStatus } from '#domain/readiness.ts'
 import { nextVersion, type Statement } from './commit.ts'
 import { toSql } from './condition.ts'
 import { deployment, workPool, workQueue } from './schema/config.ts'
 import { flowRun } from './schema/runs.ts'
+import { lastPolled } from './workers.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A queue with what its pool's home and the check of concurrent changes need. */
@@ -113,7 +114,10 @@ async function selectStored(
   order: QueueOrder = 'priority',
 ): Promise<StoredWorkQueue[]> {
   const rows = await workspace.store
-    .select({ queue: { ...columns, active_slots: activeSlots }, pool: poolColumns })
+    .select({
+      queue: { ...columns, active_slots: activeSlots, last_polled: lastPolled(now) },
+      pool: poolColumns,
+    })
     .from(workQueue)
     .innerJoin(workPool, eq(workPool.id, workQueue.work_pool_id))
     .where(and(eq(workQueue.workspace_id, workspace.id), condition))
@@ -247,12 +251,13 @@ export function detachDeployments(workspace: Workspace, scope: QueueScope, now: 
     )
 }
 
-/** Notes that somebody has asked these queues for runs. */
+/** Notes that somebody has asked these queues for runs. Writes nothing for those of which that has been noted just now. */
 export async function recordQueuesPolled(
   workspace: Workspace,
   ids: readonly string[],
   now: Micros,
 ): Promise<void> {
+  const recent = formatTimestamp(now - NOTED_EVERY_SECONDS * MICROS_PER_SECOND)
   await workspace.store
     .update(workQueue)
     .set({ last_polled: formatTimestamp(now) })
@@ -260,6 +265,7 @@ export async function recordQueuesPolled(
       and(
         eq(workQueue.workspace_id, workspace.id),
         sql`${workQueue.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+        sql`(${workQueue.last_polled} IS NULL OR ${workQueue.last_polled} <= ${recent})`,
       ),
     )
 }

@@ -90,10 +90,14 @@ export class FakeControlPlane {
 
   /** Goes down as a killed server does; what it knows stays. */
   async stop(): Promise<void> {
+    this.cutDoorbells()
+    await this.#close()
+  }
+
+  cutDoorbells(): void {
     for (const { socket } of this.doorbells) {
       socket.cut()
     }
-    await this.#close()
   }
 
   /** Makes a run claimable and rings. */
