@@ -1,99 +1,158 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { Job } from '#core/wire/job.ts'
+import { DomainError } from '#domain/errors.ts'
+import { newId } from '#storage/new-id.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
-import {
-  continueFlowDeletion,
-  hideFlow,
-  planFlowDeletion,
-  type FlowDeletion,
-} from '../operations/delete-flow.ts'
+import { hideFlow, planFlowDeletion } from '../operations/delete-flow.ts'
+import { JOB_KINDS } from '../operations/job-kinds.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import { JOB_STEPS, JobStore, toJob, type KeptJob, type NewJob } from './job-store.ts'
 import { migrate } from './migrate.ts'
 import { report } from './report.ts'
 
-const JOB_TABLE = `CREATE TABLE job (
-  id TEXT PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL, tries INTEGER NOT NULL
-) WITHOUT ROWID`
-
-/** What is left to do. */
-type Job = { kind: 'delete_flow' } & FlowDeletion
-
-interface JobRow extends Record<string, SqlStorageValue> {
-  id: string
-  body: string
-  tries: number
-}
-
-/** How many steps one alarm takes: the platform bounds the calls of one, and a step makes up to 150. */
+/** How many steps one alarm takes: the platform bounds the calls of one, and a step makes up to 200. */
 const ALARM_STEPS = 4
-/** A job whose caller dies goes on after this. */
+/** A job whose caller dies, or a step that takes longer, is taken up after this. */
 const TAKE_UP_AFTER_MS = 30_000
-const LONGEST_WAIT_MS = 5 * 60_000
+const LONGEST_WAIT_MS = 60_000
 
 /**
  * Work that takes longer than a request: each job is a row that holds what is left, rewritten after each step, so that it
- * goes on wherever it was interrupted. A step may be repeated.
+ * goes on wherever it was interrupted. A step may be repeated. What the kinds do stands in `operations/job-kinds.ts`.
  */
 export class Jobs extends DurableObject<Bindings> {
   readonly #context: ContextStore
+  readonly #store: JobStore
+  /** Whose step is being taken. */
+  readonly #inHand = new Set<string>()
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, JOB_TABLE]])
+    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, JOB_STEPS.first], JOB_STEPS.second])
     this.#context = new ContextStore(ctx.storage.sql)
+    this.#store = new JobStore(ctx.storage.sql)
+    // It may have died between a row and its alarm.
+    this.#arm()
+  }
+
+  /**
+   * Begins a job; idempotent by its key.
+   * @param steps how many steps are taken before this answers, for work that is likely to be small
+   * @returns null when the key belongs to another request
+   */
+  async start(context: ObjectContext, job: NewJob, steps: number): Promise<Job | null> {
+    this.#context.keep(context)
+    const before = job.key === null ? undefined : this.#store.findByKey(job.key)
+    if (before !== undefined) {
+      return isSame(before, job) ? toJob(before) : null
+    }
+    const now = Date.now() * 1000
+    const id = newId(now)
+    this.#store.add(id, job, now, Date.now() + (steps > 0 ? TAKE_UP_AFTER_MS : 0))
+    this.#arm()
+    for (let step = 0; step < steps; step += 1) {
+      const kept = this.#store.find(id)
+      if (kept === undefined || kept.state !== 'RUNNING' || kept.tries > 0) {
+        break
+      }
+      await this.#step(kept)
+    }
+    this.#arm()
+    return this.read(context, id)
+  }
+
+  read(_context: ObjectContext, id: string): Job | null {
+    const kept = this.#store.find(id)
+    return kept === undefined ? null : toJob(kept)
+  }
+
+  /** The latest first. */
+  list(_context: ObjectContext, limit: number): Job[] {
+    return this.#store.list(limit).map(toJob)
+  }
+
+  /** Stops a job after the step that it is taking; one that is over, or must come to its end, stays as it is. */
+  cancel(_context: ObjectContext, id: string): Job | null {
+    const kept = this.#store.find(id)
+    if (kept?.finished === null && JOB_KINDS[kept.kind].mustEnd !== true) {
+      this.#store.end(id, 'CANCELLED', null, Date.now())
+      this.#arm()
+    }
+    return this.read(_context, id)
   }
 
   /**
    * Deletes a flow with its deployments and runs: the flow before this answers, the rest after it.
    * @returns whether there was such a flow
    */
-  async deleteFlow(context: ObjectContext, id: string): Promise<boolean> {
+  async deleteFlow(context: ObjectContext, flowId: string): Promise<boolean> {
     this.#context.keep(context)
     const workspace = this.#workspace()
-    const jobId = `delete_flow:${id}`
-    const planned = await planFlowDeletion(workspace, id)
-    const isBegun = this.#find(jobId) !== undefined
-    if (!isBegun) {
-      this.#save(jobId, { kind: 'delete_flow', ...planned }, TAKE_UP_AFTER_MS)
+    const planned = await planFlowDeletion(workspace, flowId)
+    const begun = this.#store.findByKey(`delete_flow:${flowId}`)
+    const now = Date.now() * 1000
+    const id = begun?.id ?? newId(now)
+    if (begun === undefined) {
+      const parameters = { flow_id: flowId }
+      const job: NewJob = {
+        kind: 'delete_flow',
+        parameters,
+        key: `delete_flow:${flowId}`,
+        left: planned,
+      }
+      this.#store.add(id, job, now, Date.now() + TAKE_UP_AFTER_MS)
+      this.#arm()
     }
     const left = await hideFlow(workspace, planned)
     if (left !== undefined) {
-      this.#save(jobId, { kind: 'delete_flow', ...left }, 0)
-    } else if (!isBegun) {
-      this.#remove(jobId)
+      this.#store.setLeft(id, left, Date.now())
+    } else if (begun === undefined) {
+      this.#store.remove(id)
     }
+    this.#arm()
     return left !== undefined
   }
 
   /** Never throws: an alarm that fails too often is given up by the platform. */
   override async alarm(): Promise<void> {
     for (let steps = 0; steps < ALARM_STEPS; steps += 1) {
-      const row = this.#due()
-      if (row === undefined) {
+      const next = this.#store.due(Date.now()).find(({ id }) => !this.#inHand.has(id))
+      if (next === undefined) {
         break
       }
-      try {
-        await this.#step(row)
-      } catch (error) {
-        report(`job ${row.id} will be tried again`, error)
-        const wait = Math.min(1000 * 2 ** row.tries, LONGEST_WAIT_MS)
-        this.#postpone(row, wait)
+      if (next.state === 'RUNNING') {
+        await this.#step(next)
+      } else {
+        this.#store.remove(next.id)
       }
     }
     this.#arm()
   }
 
-  async #step(row: JobRow): Promise<void> {
-    const { kind: _kind, ...deletion } = JSON.parse(row.body) as Job
-    const workspace = this.#workspace()
-    // Its caller may have died before or after the flow was hidden; hiding it twice does nothing.
-    const hidden = (await hideFlow(workspace, deletion)) ?? deletion
-    const next = await continueFlowDeletion(workspace, hidden)
-    if (next === null) {
-      this.#remove(row.id)
-    } else {
-      this.#save(row.id, { kind: 'delete_flow', ...next.left }, next.afterMs)
+  /** Takes one step; never throws. */
+  async #step(job: KeptJob): Promise<void> {
+    this.#inHand.add(job.id)
+    try {
+      const { id, kind, parameters, left, created } = job
+      const inHand = { id, parameters, left, created, now: Date.now() * 1000 }
+      const step = await JOB_KINDS[kind].step(this.#workspace(), inHand)
+      this.#store.advance(job, step, Date.now())
+    } catch (error) {
+      this.#onFailure(job, error)
+    } finally {
+      this.#inHand.delete(job.id)
     }
+  }
+
+  #onFailure(job: KeptJob, error: unknown): void {
+    if (error instanceof DomainError && error.code !== 'unavailable') {
+      this.#store.end(job.id, 'FAILED', error.message, Date.now())
+      return
+    }
+    report(`job ${job.id} (${job.kind}) will be tried again`, error)
+    const wait = Math.min(1000 * 2 ** job.tries, LONGEST_WAIT_MS)
+    this.#store.postpone(job, 'The last step failed; it will be tried again.', Date.now() + wait)
   }
 
   #workspace(): Workspace {
@@ -104,46 +163,18 @@ export class Jobs extends DurableObject<Bindings> {
     return workspaceOf(this.env, context)
   }
 
-  // Rows
-
-  #find(id: string): JobRow | undefined {
-    return this.ctx.storage.sql.exec<JobRow>('SELECT * FROM job WHERE id = ?', id).toArray()[0]
-  }
-
-  #due(): JobRow | undefined {
-    return this.ctx.storage.sql
-      .exec<JobRow>('SELECT * FROM job WHERE at <= ? ORDER BY at LIMIT 1', Date.now())
-      .toArray()[0]
-  }
-
-  #save(id: string, job: Job, afterMs: number): void {
-    this.ctx.storage.sql.exec(
-      'INSERT OR REPLACE INTO job (id, body, at, tries) VALUES (?, ?, ?, 0)',
-      id,
-      JSON.stringify(job),
-      Date.now() + afterMs,
-    )
-    this.#arm()
-  }
-
-  #postpone(row: JobRow, wait: number): void {
-    this.ctx.storage.sql.exec(
-      'UPDATE job SET at = ?, tries = tries + 1 WHERE id = ?',
-      Date.now() + wait,
-      row.id,
-    )
-  }
-
-  #remove(id: string): void {
-    this.ctx.storage.sql.exec('DELETE FROM job WHERE id = ?', id)
-  }
-
   #arm(): void {
-    const { at } = this.ctx.storage.sql
-      .exec<{ at: number | null }>('SELECT min(at) AS at FROM job')
-      .one()
-    if (at !== null) {
-      void this.ctx.storage.setAlarm(Math.max(at, Date.now() + 1))
+    const later = Date.now() + TAKE_UP_AFTER_MS
+    const times = this.#store
+      .times()
+      .map(({ id, at }) => (this.#inHand.has(id) ? Math.max(at, later) : at))
+    if (times.length > 0) {
+      void this.ctx.storage.setAlarm(Math.max(Math.min(...times), Date.now() + 1))
     }
   }
+}
+
+/** Whether a request that came again asks for the same. */
+function isSame(before: KeptJob, { kind, parameters }: NewJob): boolean {
+  return before.kind === kind && JSON.stringify(before.parameters) === JSON.stringify(parameters)
 }

@@ -6,6 +6,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import { deleteAtHomes } from './change-flow-runs.ts'
 import { homeContext } from './configure-home.ts'
 import { deleteRemains } from './delete-flow-run.ts'
+import type { JobKind } from './job-kind.ts'
 import { homeStub } from './stubs.ts'
 
 /** A flow that is being deleted with all that is its: what is known to be left. */
@@ -42,15 +43,27 @@ export async function hideFlow(
   return removed ? { ...deletion, deployments: [...deletion.deployments, ...late] } : undefined
 }
 
+/** The rest, after the flow is hidden. */
+export const deleteFlowJob: JobKind<{ flow_id: string }, FlowDeletion> = {
+  mustEnd: true,
+  step: async (workspace, { parameters, left }) => {
+    const planned = left ?? (await planFlowDeletion(workspace, parameters.flow_id))
+    // Its caller may have died before or after the flow was hidden; hiding it twice does nothing.
+    const hidden = (await hideFlow(workspace, planned)) ?? planned
+    const next = await continueFlowDeletion(workspace, hidden)
+    return next ?? { left: null }
+  },
+}
+
 /**
  * One step of the rest; repeating it is harmless. Homes hear first that deployments are gone, which ends their schedules;
  * then runs are deleted until two looks find none.
  * @returns what is left, and when to go on; null when nothing is
  */
-export async function continueFlowDeletion(
+async function continueFlowDeletion(
   workspace: Workspace,
   deletion: FlowDeletion,
-): Promise<{ left: FlowDeletion; afterMs: number } | null> {
+): Promise<{ left: FlowDeletion; afterMs: number; done?: number } | null> {
   const { flow_id, deployments, flow_run_ids } = deletion
   if (deployments.length > 0) {
     await Promise.all(
@@ -65,7 +78,7 @@ export async function continueFlowDeletion(
     await deleteAtHomes(workspace, flow_run_ids, null)
     // Of all, since an interrupted step may have deleted some already.
     await Promise.all(flow_run_ids.map((id) => deleteRemains(workspace, id)))
-    return { left: { ...deletion, flow_run_ids: [] }, afterMs: 0 }
+    return { left: { ...deletion, flow_run_ids: [] }, afterMs: 0, done: flow_run_ids.length }
   }
   const ids = await listRunIdsOfFlow(workspace, flow_id, STEP_RUNS)
   if (ids.length > 0) {
