@@ -97,7 +97,8 @@ function environment() {
 }
 
 function handOver() {
-  const child = spawn(node, [join(root, 'worker/local/main.ts'), command, ...args], {
+  const main = command === 'bench' ? 'bench/run.ts' : 'worker/local/main.ts'
+  const child = spawn(node, [join(root, main), command, ...args], {
     stdio: 'inherit',
     env: environment(),
   })
