@@ -1,5 +1,14 @@
 import * as z from 'zod'
-import { createdBy, jsonObject, labels, objectName, stored, tags, uuid } from './common.ts'
+import {
+  createdBy,
+  jsonObject,
+  labels,
+  objectName,
+  stored,
+  tags,
+  timestamp,
+  uuid,
+} from './common.ts'
 import { globalConcurrencyLimit } from './concurrency-limit.ts'
 import { flowRunPolicyUpdate } from './flow-run.ts'
 import {
@@ -17,6 +26,19 @@ const concurrencyOptions = z
   .meta({ id: 'ConcurrencyOptions' })
 export type ConcurrencyOptions = z.infer<typeof concurrencyOptions>
 
+/** Headgate's own: runs of one key share a limit, and the keys of a queue take turns. */
+const concurrencyKey = z
+  .strictObject({
+    /** A Jinja template over `parameters`, `tags`, `deployment` and `flow`, rendered when a run is made. */
+    template: z.string().min(1).max(2000),
+    /** How many runs of one key may be live; null: any number. */
+    limit: z.int().min(1).nullable().default(null),
+    /** How many turns a key has in each round; 1 where it is not named. */
+    weights: z.record(z.string().max(200), z.int().min(1).max(100)).default({}),
+  })
+  .meta({ id: 'ConcurrencyKey' })
+export type ConcurrencyKey = z.infer<typeof concurrencyKey>
+
 const pullSteps = z.array(jsonObject)
 
 /** Fields that newer and Cloud-aware clients send; accepted and not used. */
@@ -31,6 +53,11 @@ const deploymentBody = {
   paused: z.boolean().optional(),
   concurrency_limit: z.int().positive().nullish(),
   concurrency_options: concurrencyOptions.nullish(),
+  concurrency_key: concurrencyKey.nullish(),
+  /** Headgate's own: one more run that is due and waits is `Cancelled`. */
+  max_waiting_runs: z.int().min(1).nullish(),
+  /** Headgate's own: a run that has not begun so long after its time is `Cancelled`. */
+  start_within_seconds: z.int().min(1).nullish(),
   enforce_parameter_schema: z.boolean().nullish(),
   parameter_openapi_schema: jsonObject.nullish(),
   parameters: jsonObject.nullish(),
@@ -78,6 +105,9 @@ export const deployment = z
     concurrency_limit: z.null(),
     global_concurrency_limit: globalConcurrencyLimit.nullable(),
     concurrency_options: concurrencyOptions.nullable(),
+    concurrency_key: concurrencyKey.nullable(),
+    max_waiting_runs: z.int().nullable(),
+    start_within_seconds: z.int().nullable(),
     job_variables: jsonObject,
     parameters: jsonObject,
     tags: z.array(z.string()),
@@ -115,6 +145,8 @@ export const deploymentFlowRunCreate = z
     work_queue_name: objectName.nullish(),
     job_variables: jsonObject.nullish(),
     infrastructure_document_id: z.null().optional(),
+    /** Headgate's own: not begun by then, the run is `Cancelled`. */
+    start_before: timestamp.nullish(),
   })
   .meta({ id: 'DeploymentFlowRunCreate' })
 export type DeploymentFlowRunCreate = z.infer<typeof deploymentFlowRunCreate>

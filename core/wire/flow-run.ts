@@ -1,5 +1,14 @@
 import * as z from 'zod'
-import { createdBy, jsonObject, labels, objectName, stored, tags, uuid } from './common.ts'
+import {
+  createdBy,
+  jsonObject,
+  labels,
+  objectName,
+  stored,
+  tags,
+  timestamp,
+  uuid,
+} from './common.ts'
 import { state, stateCreate, stateType } from './state.ts'
 
 const flowRunPolicy = z
@@ -48,6 +57,8 @@ export const flowRunCreate = z
     job_variables: jsonObject.nullish(),
     infrastructure_document_id: z.null().optional(),
     deployment_id: uuid.nullish(),
+    /** Headgate's own: not begun by then, the run is `Cancelled`. */
+    start_before: timestamp.nullish(),
   })
   .meta({ id: 'FlowRunCreate' })
 export type FlowRunCreate = z.infer<typeof flowRunCreate>
@@ -104,6 +115,10 @@ export const flowRun = z
     infrastructure_pid: z.string().nullable(),
     created_by: createdBy.nullable(),
     job_variables: jsonObject.nullable(),
+    /** Headgate's own: what its deployment's template of a key made of its parameters. */
+    concurrency_key: z.string().nullable(),
+    /** Headgate's own: not begun by then, it is `Cancelled`. */
+    start_before: z.string().nullable(),
   })
   .meta({ id: 'FlowRunResponse' })
 export type FlowRun = z.infer<typeof flowRun>

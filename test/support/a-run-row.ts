@@ -47,6 +47,8 @@ export function aRunRow(overrides: Partial<FlowRunRow> = {}): FlowRunRow {
     infrastructure_document_id: null,
     infrastructure_pid: null,
     created_by: null,
+    concurrency_key: null,
+    start_before: null,
     version: 1,
     ...overrides,
   }

@@ -7,6 +7,9 @@ export type DeploymentFields = Partial<
     Deployment,
     | 'paused'
     | 'concurrency_options'
+    | 'concurrency_key'
+    | 'max_waiting_runs'
+    | 'start_within_seconds'
     | 'enforce_parameter_schema'
     | 'parameter_openapi_schema'
     | 'parameters'
@@ -28,6 +31,9 @@ type Body = DeploymentCreate | DeploymentUpdate
 const NULLABLE = [
   'concurrency_limit',
   'concurrency_options',
+  'concurrency_key',
+  'max_waiting_runs',
+  'start_within_seconds',
   'parameter_openapi_schema',
   'pull_steps',
   'description',
@@ -57,6 +63,9 @@ export const NEW_DEPLOYMENT = {
   paused: false,
   concurrency_limit: null,
   concurrency_options: null,
+  concurrency_key: null,
+  max_waiting_runs: null,
+  start_within_seconds: null,
   enforce_parameter_schema: true,
   parameter_openapi_schema: {},
   parameters: {},

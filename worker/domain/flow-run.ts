@@ -151,6 +151,9 @@ export function toFlowRun(run: FlowRunRecord, names: RunNames, now: Micros): Flo
   const state = currentState(run)
   return {
     ...fields,
+    // A run that an older version has kept has neither.
+    concurrency_key: run.concurrency_key ?? null,
+    start_before: run.start_before ?? null,
     work_queue_name: names.work_queue_name,
     work_pool_name: names.work_pool_name,
     state,
@@ -235,5 +238,7 @@ export function newFlowRunRecord(id: string, now: Micros): FlowRunRecord {
     infrastructure_pid: null,
     created_by: null,
     job_variables: {},
+    concurrency_key: null,
+    start_before: null,
   }
 }

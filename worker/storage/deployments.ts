@@ -39,6 +39,9 @@ const columns = {
   flow_id: deployment.flow_id,
   paused: deployment.paused,
   concurrency_options: deployment.concurrency_options,
+  concurrency_key: deployment.concurrency_key,
+  max_waiting_runs: deployment.max_waiting_runs,
+  start_within_seconds: deployment.start_within_seconds,
   job_variables: deployment.job_variables,
   parameters: deployment.parameters,
   tags: deployment.tags,
@@ -66,7 +69,8 @@ const schedules = sql<DeploymentSchedule[]>`(
   SELECT json_group_array(json_object(
     'id', s.id, 'created', s.created, 'updated', s.updated, 'deployment_id', s.deployment_id,
     'schedule', json(s.schedule), 'active', json(iif(s.active, 'true', 'false')),
-    'max_scheduled_runs', s.max_scheduled_runs, 'parameters', json(s.parameters), 'slug', s.slug
+    'max_scheduled_runs', s.max_scheduled_runs, 'parameters', json(s.parameters), 'slug', s.slug,
+    'missed_runs', json(s.missed_runs)
   ) ORDER BY s.updated DESC, s.rowid)
   FROM ${deploymentSchedule} s WHERE s.deployment_id = ${deployment.id})`.mapWith(
   (text: string): DeploymentSchedule[] => JSON.parse(text),

@@ -48,6 +48,8 @@ const columns = {
   auto_scheduled: flowRun.auto_scheduled,
   infrastructure_pid: flowRun.infrastructure_pid,
   created_by: flowRun.created_by,
+  concurrency_key: flowRun.concurrency_key,
+  start_before: flowRun.start_before,
 }
 
 /** What can be large and is in no row of a list. */

@@ -191,6 +191,8 @@ function fakeRun(
     infrastructure_document_id: null,
     infrastructure_pid: '48213',
     created_by: null,
+    concurrency_key: null,
+    start_before: null,
     version: 1,
   }
 }
@@ -379,6 +381,9 @@ function fakeDeployment(
     concurrency_limit: null,
     global_concurrency_limit: null,
     concurrency_options: null,
+    concurrency_key: null,
+    max_waiting_runs: null,
+    start_within_seconds: null,
     job_variables: {},
     parameters: { source: 'orders', window: { days: 7, include_today: false }, pages: [1, 2, 3] },
     tags: ['prod'],

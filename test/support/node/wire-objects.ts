@@ -50,6 +50,8 @@ export function aFlowRun(given: Partial<FlowRun> = {}): FlowRun {
     infrastructure_pid: null,
     created_by: null,
     job_variables: {},
+    concurrency_key: null,
+    start_before: null,
     ...given,
   }
 }
@@ -69,6 +71,9 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
     concurrency_limit: null,
     global_concurrency_limit: null,
     concurrency_options: null,
+    concurrency_key: null,
+    max_waiting_runs: null,
+    start_within_seconds: null,
     job_variables: {},
     parameters: {},
     tags: [],

@@ -1,7 +1,7 @@
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { CreatedBy, JsonObject } from '#core/wire/common.ts'
-import type { ConcurrencyOptions } from '#core/wire/deployment.ts'
-import type { Schedule } from '#core/wire/schedule.ts'
+import type { ConcurrencyKey, ConcurrencyOptions } from '#core/wire/deployment.ts'
+import type { MissedRuns, Schedule } from '#core/wire/schedule.ts'
 import type { WorkPool } from '#core/wire/work-pool.ts'
 
 // A workspace's store: what its people configure. `version` rises with each change, in the same batch; homes take only newer ones.
@@ -44,6 +44,9 @@ export const deployment = sqliteTable(
     paused: integer({ mode: 'boolean' }).notNull(),
     concurrency_limit: integer(),
     concurrency_options: json<ConcurrencyOptions>(),
+    concurrency_key: json<ConcurrencyKey>(),
+    max_waiting_runs: integer(),
+    start_within_seconds: integer(),
     job_variables: json<JsonObject>().notNull(),
     parameters: json<JsonObject>().notNull(),
     parameter_openapi_schema: json<JsonObject>(),
@@ -79,6 +82,7 @@ export const deploymentSchedule = sqliteTable(
     max_scheduled_runs: integer(),
     parameters: json<JsonObject>().notNull(),
     slug: text(),
+    missed_runs: json<MissedRuns>(),
   },
   (table) => [index('schedule_by_deployment').on(table.deployment_id)],
 )

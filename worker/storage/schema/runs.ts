@@ -54,6 +54,8 @@ export const flowRun = sqliteTable(
     infrastructure_pid: text(),
     created_by: json<CreatedBy>(),
     job_variables: json<JsonObject>(),
+    concurrency_key: text(),
+    start_before: text(),
   },
   (table) => [
     primaryKey({ columns: [table.workspace_id, table.id] }),
