@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'node',
           expect,
-          include: ['test/*.test.ts', 'test/{core,domain,agent,sdk,web,local}/**/*.test.ts'],
+          include: ['test/*.test.ts', 'test/{core,domain,agent,sdk,web,local,soak}/**/*.test.ts'],
           testTimeout: 120_000,
         },
       },

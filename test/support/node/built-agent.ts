@@ -41,7 +41,11 @@ export class BuiltAgent {
     await until(`the agent says '${text}'`, () => this.said.includes(text), milliseconds)
   }
 
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
     this.#child.kill(signal)
   }
 

@@ -102,10 +102,10 @@ export class Sandbox {
   }
 }
 
-/** SIGKILL; a process that is gone is no error. */
-export function kill(pid: number): void {
+/** A process that is gone is no error. */
+export function kill(pid: number, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' = 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) {
       throw error
