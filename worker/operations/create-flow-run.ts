@@ -111,7 +111,27 @@ export async function createFlowRunFromDeployment(
   if (config === undefined) {
     throw new DomainError('not_found', 'Deployment not found')
   }
-  const { deployment, flow } = config
+  const template = body.job_variables ? await templateOf(workspace, config) : null
+  const parameters = await judgeRequest(workspace, config, template, body)
+  const queueId = await queueOf(workspace, config, body.work_queue_name ?? null, now)
+  const asked = { body, parameters, queueId }
+  return await make(workspace, config.home_key, body.idempotency_key ?? null, now, (id) =>
+    runOfDeployment(config, maker, asked, id, now),
+  )
+}
+
+/**
+ * Judges what is asked of a new run of a deployment, before anything is written.
+ * @param template of its pool, where the request has job variables
+ * @returns the run's parameters
+ */
+export async function judgeRequest(
+  workspace: Workspace,
+  config: HomeDeployment,
+  template: JsonObject | null,
+  body: DeploymentFlowRunCreate,
+): Promise<JsonObject> {
+  const { deployment } = config
   const parameters = await hydrateRequest(
     workspace,
     mergeParameters(deployment.parameters, body.parameters ?? {}),
@@ -119,8 +139,44 @@ export async function createFlowRunFromDeployment(
   )
   checkSizes(parameters, body)
   checkParameters(config, parameters, body.enforce_parameter_schema ?? null)
-  const queueId = await queueOf(workspace, config, body, now)
-  return await make(workspace, config.home_key, body.idempotency_key ?? null, now, (id) => ({
+  if (body.work_queue_name && deployment.work_pool_name === null) {
+    throw new DomainError(
+      'bad_request',
+      `Deployment '${deployment.name}' has no work pool, so its runs can't go to work queue '${body.work_queue_name}'.`,
+    )
+  }
+  if (template !== null && body.job_variables) {
+    checkJobVariables(template, [deployment.job_variables, body.job_variables], 'creating')
+  }
+  return parameters
+}
+
+/** The template by which job variables of a deployment's run are judged; null where it has no pool. */
+export async function templateOf(
+  workspace: Workspace,
+  { deployment }: HomeDeployment,
+): Promise<JsonObject | null> {
+  if (deployment.work_pool_name === null) {
+    return null
+  }
+  const pool = await readHomeWorkPoolByName(workspace, deployment.work_pool_name)
+  return await hydrateTemplate(workspace, pool?.pool.base_job_template ?? {})
+}
+
+/** The run that a judged request asks for. */
+export function runOfDeployment(
+  config: HomeDeployment,
+  maker: Maker,
+  {
+    body,
+    parameters,
+    queueId,
+  }: { body: DeploymentFlowRunCreate; parameters: JsonObject; queueId: string | null },
+  id: string,
+  now: Micros,
+): NewFlowRun {
+  const { deployment, flow } = config
+  return {
     record: {
       ...newFlowRunRecord(id, now),
       created_by: createdBy(maker),
@@ -148,7 +204,22 @@ export async function createFlowRunFromDeployment(
     flow_name: flow.name,
     deployment_name: deployment.name,
     state: body.state ?? { type: 'SCHEDULED' },
-  }))
+  }
+}
+
+/** The queue that a deployment's run goes to; one that is named is made where it is missing, as in Prefect. */
+export async function queueOf(
+  workspace: Workspace,
+  { deployment }: HomeDeployment,
+  name: string | null,
+  now: Micros,
+): Promise<string | null> {
+  if (deployment.work_pool_name === null) {
+    return null
+  }
+  return name
+    ? await ensureWorkQueue(workspace, deployment.work_pool_name, name, now)
+    : deployment.work_queue_id
 }
 
 async function make(
@@ -203,34 +274,6 @@ async function getQueueId(
     throw new DomainError('not_found', `Work pool queue '${pool}/${name}' not found.`)
   }
   return found.queue.id
-}
-
-async function queueOf(
-  workspace: Workspace,
-  config: HomeDeployment,
-  body: DeploymentFlowRunCreate,
-  now: Micros,
-): Promise<string | null> {
-  const { deployment } = config
-  const poolName = deployment.work_pool_name
-  if (poolName === null) {
-    if (body.work_queue_name) {
-      throw new DomainError(
-        'bad_request',
-        `Deployment '${deployment.name}' has no work pool, so its runs can't go to work queue '${body.work_queue_name}'.`,
-      )
-    }
-    return null
-  }
-  if (body.job_variables) {
-    const pool = await readHomeWorkPoolByName(workspace, poolName)
-    const layers = [deployment.job_variables, body.job_variables]
-    const template = await hydrateTemplate(workspace, pool?.pool.base_job_template ?? {})
-    checkJobVariables(template, layers, 'creating')
-  }
-  return body.work_queue_name
-    ? await ensureWorkQueue(workspace, poolName, body.work_queue_name, now)
-    : deployment.work_queue_id
 }
 
 function checkParameters(
