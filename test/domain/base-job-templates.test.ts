@@ -12,6 +12,7 @@ it('gives a process half a minute to end, and an environment', () => {
     env: { A: 'a', B: 'b' },
     stream_output: true,
     grace_seconds: 30,
+    start_timeout_seconds: 900,
   })
 })
 

@@ -8,14 +8,15 @@ import {
   endExecution,
   isCurrent,
   LEASE_SECONDS,
-  OFFLINE_GRACE_SECONDS,
   onTimer,
   renewRun,
   settled,
+  START_SECONDS,
   transit,
   type ExecutionEnd,
   type HomeRun,
 } from '#domain/execution.ts'
+import { OFFLINE_GRACE_SECONDS } from '#domain/run-timers.ts'
 import { DEFAULT_POLICY, proposedState, type FlowRunRecord } from '#domain/flow-run.ts'
 import { aHomeRun, aMoment, at, inState, NOW, seconds } from '../support/a-home-run.ts'
 
@@ -152,6 +153,30 @@ describe('renewRun', () => {
     })
   })
 
+  it('counts no new attempt for a run that is brought back', () => {
+    const lost = onTimer(running(), aMoment(seconds(LEASE_SECONDS)))
+    const { record } = renewRun(lost, A, 1, aMoment(seconds(100))).run
+    expect(record).toMatchObject({ run_count: 1, end_time: null })
+  })
+
+  it('brings one back that had not begun as what it was, with its whole time to begin', () => {
+    const lost = onTimer(accepted(), aMoment(seconds(LEASE_SECONDS)))
+    expect(lost.record.state_type).toBe('CRASHED')
+    const { run } = renewRun(lost, A, 1, aMoment(seconds(100)))
+    expect(run).toMatchObject({
+      live: true,
+      lost: false,
+      start_by: seconds(100 + START_SECONDS),
+      record: { state_type: 'PENDING', run_count: 0, start_time: null, end_time: null },
+    })
+  })
+
+  it('stops at once what was given up since it had not begun in time', () => {
+    const kept = { ...accepted(), lease_until: seconds(START_SECONDS + LEASE_SECONDS) }
+    const given = onTimer(kept, aMoment(seconds(START_SECONDS)))
+    expect(renewRun(given, A, 1, aMoment(seconds(START_SECONDS + 1))).answer).toBe('cancel')
+  })
+
   it('does not bring a run back that something else happened to', () => {
     const lost = onTimer(running(), aMoment(seconds(LEASE_SECONDS)))
     const renewed = renewRun(to(lost, { type: 'CANCELLED' }), A, 1, aMoment(seconds(100)))
@@ -182,7 +207,13 @@ describe('endExecution', () => {
     ],
     ['begun no more than that, then too', accepted(), { interrupted: true }, 'SCHEDULED', 'begun'],
     ['not started by its own fault', accepted(), { not_started: true }, 'CRASHED', 'ended before'],
-    ['running when its agent was stopped', running(), { interrupted: true }, 'CRASHED', 'ended'],
+    [
+      'running when its agent was stopped',
+      running(),
+      { interrupted: true },
+      'CRASHED',
+      'The agent was stopped while it ran the run.',
+    ],
     ['cancelling', to(running(), { type: 'CANCELLING' }), {}, 'CANCELLED', 'was stopped'],
     ['completed', to(running(), { type: 'COMPLETED' }), { exit_code: 0 }, 'COMPLETED', null],
     ['failed', to(running(), { type: 'FAILED' }), { exit_code: 1 }, 'FAILED', null],
@@ -202,6 +233,32 @@ describe('endExecution', () => {
       expect(ended.record.states.at(-1)?.message).toContain(message)
     }
     expect(ended.record.seq).toBeGreaterThan(run.record.seq)
+  })
+
+  it('treats a run as never begun whose lost agent proves that nothing was started', () => {
+    const deployed = {
+      deployment_id: 'd',
+      empirical_policy: { ...DEFAULT_POLICY, infrastructure_retries: 1 },
+    }
+    const lost = onTimer(accepted(deployed), aMoment(seconds(LEASE_SECONDS)))
+    const end = { not_started: true, interrupted: true }
+    expect(endExecution(lost, end, aMoment(seconds(60)))).toMatchObject({
+      live: false,
+      position: 1,
+      infrastructure_attempts: 0,
+      record: {
+        state_name: 'Scheduled',
+        next_scheduled_start_time: at(-60),
+        run_count: 0,
+        start_time: null,
+        end_time: null,
+      },
+    })
+    const begun = onTimer(running(deployed), aMoment(seconds(LEASE_SECONDS)))
+    expect(endExecution(begun, end, aMoment(seconds(60)))).toMatchObject({
+      infrastructure_attempts: 1,
+      record: { state_name: 'AwaitingRetry' },
+    })
   })
 
   it('leaves a retry that waited in the process to any worker', () => {

@@ -22,14 +22,25 @@ export function workerMetadata(): JsonObject {
   }
 }
 
-/** Prefect's, with the time that a run has to end when our agent stops it. Prefect's worker takes no notice of that. */
+/** Prefect's, with the times that a run has under our agent to begin, and to end when it is stopped. Prefect's worker takes no notice. */
 function processTemplate(): JsonObject {
   const template = workerTypes.prefect.process.default_base_job_configuration
   // A copy, so that no caller changes the template for the others.
   const { job_configuration: configuration, variables } = structuredCloneOf(template)
   return {
-    job_configuration: { ...configuration, grace_seconds: '{{ grace_seconds }}' },
-    variables: { ...variables, properties: { ...variables.properties, grace_seconds: GRACE } },
+    job_configuration: {
+      ...configuration,
+      grace_seconds: '{{ grace_seconds }}',
+      start_timeout_seconds: '{{ start_timeout_seconds }}',
+    },
+    variables: {
+      ...variables,
+      properties: {
+        ...variables.properties,
+        grace_seconds: GRACE,
+        start_timeout_seconds: START_TIMEOUT,
+      },
+    },
   }
 }
 
@@ -40,6 +51,15 @@ const GRACE: JsonObject = {
   default: 30,
   type: 'integer',
   minimum: 0,
+}
+
+const START_TIMEOUT: JsonObject = {
+  title: 'Start Timeout',
+  description:
+    'Seconds from the moment when the agent takes a flow run until its code must have begun; then it is stopped and Crashed.',
+  default: 900,
+  type: 'integer',
+  minimum: 1,
 }
 
 function structuredCloneOf<T>(value: T): T {

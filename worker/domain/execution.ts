@@ -1,5 +1,5 @@
-import { formatTimestamp, MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
-import type { StateType } from '#core/wire/state.ts'
+import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
+import type { State, StateType } from '#core/wire/state.ts'
 import {
   applyState,
   currentState,
@@ -7,6 +7,14 @@ import {
   type FlowRunRecord,
   type ProposedState,
 } from './flow-run.ts'
+import {
+  leaseTimer,
+  seconds,
+  startTimer,
+  stateTimer,
+  timerOf,
+  waitsUnwatched,
+} from './run-timers.ts'
 import { loseSlot, slotLeaseTimer, type SlotLease } from './slot-lease.ts'
 
 /**
@@ -36,6 +44,10 @@ export interface HomeRun {
   lease_until: Micros | null
   /** Its lease ended without proof of its end: nothing new starts before that, or before the offline grace is over. */
   lost: boolean
+  /** By when it must have begun, once it is accepted. */
+  start_by?: Micros | null
+  /** Its execution has ended without a state that says so: what it had started in its process ends as well. */
+  orphaned?: boolean
   /** By which it holds its deployment's slot where no agent leases it. */
   slot_lease?: SlotLease | null
   /** That lease has ended: the slot is free for another run, whatever this one shows. */
@@ -80,16 +92,10 @@ export const LEASE_SECONDS = 45
 export const RENEW_SECONDS = 15
 /** With nothing to renew, a renewal is only a heartbeat. */
 export const IDLE_RENEW_SECONDS = 30
-/** The supervisor on the agent's host stops a run that could not be renewed for so long. */
-export const OFFLINE_GRACE_SECONDS = 300
-/** As in Prefect: a run that has not started so long after its time is shown as Late. */
-const LATE_SECONDS = 15
-/** As in Prefect: a run that could not be stopped in this time is shown as Cancelled. */
-const CANCELLING_SECONDS = 300
+/** A run that was accepted and has not begun by then hangs on its host; its job variable `start_timeout_seconds` says otherwise. */
+export const START_SECONDS = 15 * 60
 /** What still runs so long after its run came to an end elsewhere is stopped. */
 const OVERSTAY_SECONDS = 30
-
-const seconds = (count: number): Micros => count * MICROS_PER_SECOND
 
 /** Writes a state and brings the slot and the timer up to date. */
 export function transit(run: HomeRun, proposed: ProposedState, moment: Moment): HomeRun {
@@ -122,43 +128,6 @@ function isOccupied(record: FlowRunRecord): boolean {
   }
 }
 
-function timerOf(run: HomeRun, now: Micros): Micros | null {
-  const times = [leaseTimer(run), slotLeaseTimer(run), stateTimer(run.record, now)].filter(
-    (time) => time !== null,
-  )
-  return times.length === 0 ? null : Math.min(...times)
-}
-
-function leaseTimer(run: HomeRun): Micros | null {
-  if (!run.live || run.lease_until === null) {
-    return null
-  }
-  return run.lost ? run.lease_until + seconds(OFFLINE_GRACE_SECONDS) : run.lease_until
-}
-
-function stateTimer(record: FlowRunRecord, now: Micros): Micros | null {
-  const state = currentState(record)
-  if (state === null || record.deleted) {
-    return null
-  }
-  const since = parseTimestamp(state.timestamp) ?? now
-  switch (record.state_type) {
-    case 'SCHEDULED': {
-      const due = parseTimestamp(record.next_scheduled_start_time ?? state.timestamp) ?? now
-      if (due > now) {
-        return due
-      }
-      return state.name === 'Scheduled' ? due + seconds(LATE_SECONDS) : null
-    }
-    case 'PAUSED':
-      return parseTimestamp(state.state_details.pause_timeout ?? '') ?? null
-    case 'CANCELLING':
-      return since + seconds(CANCELLING_SECONDS)
-    default:
-      return null
-  }
-}
-
 /** An agent takes the run: a new execution begins, not yet accepted. */
 export function claimRun(run: HomeRun, agentId: string, moment: Moment): HomeRun {
   const claimed: HomeRun = {
@@ -169,6 +138,7 @@ export function claimRun(run: HomeRun, agentId: string, moment: Moment): HomeRun
     agent_id: agentId,
     accepted: false,
     lost: false,
+    start_by: null,
     lease_until: moment.now + seconds(ACCEPT_SECONDS),
   }
   const scheduledTime = currentState(run.record)?.state_details.scheduled_time ?? null
@@ -184,12 +154,13 @@ export function isCurrent(run: HomeRun, agentId: string, fence: number): boolean
   return run.live && run.liveness === 'leased' && run.agent_id === agentId && run.fence === fence
 }
 
-/** The agent asks whether it may start the run. */
+/** The agent asks whether it may start the run, which then has `startSeconds` to begin. */
 export function acceptRun(
   run: HomeRun,
   agentId: string,
   fence: number,
   moment: Moment,
+  startSeconds: number = START_SECONDS,
 ): { answer: 'go'; run: HomeRun } | { answer: 'stop'; reason: string; run: HomeRun } {
   if (!isCurrent(run, agentId, fence)) {
     return { answer: 'stop', reason: 'the execution is no longer current', run }
@@ -211,6 +182,7 @@ export function acceptRun(
     ...run,
     record,
     accepted: true,
+    start_by: run.accepted ? (run.start_by ?? null) : moment.now + seconds(startSeconds),
     lease_until: moment.now + seconds(LEASE_SECONDS),
   }
   return { answer: 'go', run: settled(accepted, moment.now) }
@@ -226,6 +198,7 @@ export function renewRun(
   agentId: string,
   fence: number,
   moment: Moment,
+  startSeconds: number = START_SECONDS,
 ): RenewAnswer {
   if (!isCurrent(run, agentId, fence)) {
     return { answer: 'stop', reason: 'the execution is no longer current', run }
@@ -235,6 +208,9 @@ export function renewRun(
       ...comeBack(run, moment),
       accepted: true,
       lost: false,
+      // Time that the agent was away is not the run's.
+      start_by:
+        run.accepted && !run.lost ? (run.start_by ?? null) : moment.now + seconds(startSeconds),
       lease_until: moment.now + seconds(LEASE_SECONDS),
     },
     moment.now,
@@ -248,12 +224,32 @@ export function renewRun(
     : { answer: 'cancel', reason, run: renewed }
 }
 
-/** A run that was given up with its agent goes on when the agent is back and nothing else has happened to it. */
+/** A run that was given up with its agent goes on, as the attempt that it was, when the agent is back and nothing else has happened. */
 function comeBack(run: HomeRun, moment: Moment): HomeRun {
-  const crashed = currentState(run.record)
-  const wasLost =
-    run.lost && crashed?.type === 'CRASHED' && crashed.state_details['agent_lost'] === true
-  return wasLost ? transit(run, newState('RUNNING', 'Running', 'The agent is back.'), moment) : run
+  const before = run.lost ? beforeLoss(run.record) : null
+  if (before === null) {
+    return run
+  }
+  const message = 'The agent is back.'
+  if (before.type === 'PENDING') {
+    const details = { scheduled_time: before.state_details.scheduled_time ?? null }
+    return neverBegun(transit(run, newState('PENDING', before.name, message, details), moment))
+  }
+  const { run_count } = run.record
+  const back = transit(run, newState('RUNNING', 'Running', message), moment)
+  return { ...back, record: { ...back.record, run_count } }
+}
+
+/** The state that a run had when it was given up with its agent; null: it was not, or something has happened to it since. */
+function beforeLoss(record: FlowRunRecord): State | null {
+  const current = currentState(record)
+  const isLost = current?.type === 'CRASHED' && current.state_details['agent_lost'] === true
+  return isLost ? (record.states.at(-2) ?? null) : null
+}
+
+/** A run that has never run has no start, whatever it was shown as. */
+function neverBegun(run: HomeRun): HomeRun {
+  return run.record.run_count > 0 ? run : { ...run, record: { ...run.record, start_time: null } }
 }
 
 /** Why a process that is there should not be. */
@@ -271,9 +267,14 @@ function stopReason(record: FlowRunRecord, now: Micros): string | null {
   }
   // It has just come to its end by itself and is on its way out.
   const since = parseTimestamp(current?.timestamp ?? '') ?? now
-  return type !== 'CANCELLED' && now - since < seconds(OVERSTAY_SECONDS)
-    ? null
-    : `the run is ${name}`
+  const byItself = type !== 'CANCELLED' && !isStartTimeout(record)
+  return byItself && now - since < seconds(OVERSTAY_SECONDS) ? null : `the run is ${name}`
+}
+
+/** Whether the run was given up because it had not begun in time. */
+export function isStartTimeout(record: FlowRunRecord): boolean {
+  const current = currentState(record)
+  return current?.type === 'CRASHED' && current.state_details['start_timeout'] === true
 }
 
 export interface ExecutionEnd {
@@ -296,6 +297,7 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
     agent_id: null,
     accepted: false,
     lease_until: null,
+    start_by: null,
   }
   const current = currentState(run.record)
   switch (run.record.state_type) {
@@ -303,7 +305,7 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
       return transit(ended, newState('CANCELLED', 'Cancelled', 'The run was stopped.'), moment)
     case 'SCHEDULED':
       // It waited for its retry inside the process that is gone: any worker may now run it.
-      return settled(withRetryType(ended, 'reschedule'), moment.now)
+      return settled({ ...withRetryType(ended, 'reschedule'), orphaned: true }, moment.now)
     case 'PAUSED':
       return current?.state_details.pause_reschedule === true
         ? settled(ended, moment.now)
@@ -316,7 +318,9 @@ export function endExecution(run: HomeRun, end: ExecutionEnd, moment: Moment): H
     case 'RUNNING':
       return crash(ended, end, moment)
     case 'CRASHED':
-      return retriedInfrastructure(settled(ended, moment.now), moment)
+      return end.interrupted === true && beforeLoss(run.record)?.type === 'PENDING'
+        ? backToQueue(ended, 'The agent was lost before the run had begun.', moment)
+        : retriedInfrastructure(settled({ ...ended, orphaned: run.lost }, moment.now), moment)
     default:
       return settled(ended, moment.now)
   }
@@ -330,6 +334,11 @@ function crash(run: HomeRun, end: ExecutionEnd, moment: Moment): HomeRun {
 }
 
 function describeEnd(end: ExecutionEnd): string {
+  const reason = describeCause(end)
+  return end.interrupted === true ? `The agent was stopped while it ran the run. ${reason}` : reason
+}
+
+function describeCause(end: ExecutionEnd): string {
   if (end.message) {
     return end.message
   }
@@ -368,8 +377,8 @@ function withRetryType(run: HomeRun, type: 'reschedule'): HomeRun {
 
 /**
  * The run's timer has rung. Lists what it can meet: a claim that was not accepted; a lease that ran out; a lost execution whose
- * host must have stopped it by now; a lease of a deployment's slot that ran out; a pause or a cancellation past its time; a run
- * that is due, or late.
+ * host must have stopped it by now; an accepted run that has not begun; a lease of a deployment's slot that ran out; a pause or a
+ * cancellation past its time; a retry whose process is gone; a run that is due, or late.
  * @param refused whether its deployment is full and takes no run that has to wait
  */
 export function onTimer(
@@ -382,17 +391,24 @@ export function onTimer(
   if (lease !== null && lease <= now) {
     return onLeaseEnd(run, moment)
   }
+  const start = startTimer(run)
+  if (start !== null && start <= now) {
+    return transit(run, START_TIMEOUT, moment)
+  }
   const slotLease = slotLeaseTimer(run)
   if (slotLease !== null && slotLease <= now) {
     return settled(loseSlot(run), now)
   }
   const current = currentState(run.record)
-  const due = stateTimer(run.record, now)
+  const due = stateTimer(run, now)
   if (due === null || due > now || current === null) {
     return settled(run, now)
   }
   switch (run.record.state_type) {
     case 'SCHEDULED':
+      if (waitsUnwatched(run)) {
+        return onSilentRetry(run, moment)
+      }
       return transit(
         run,
         refused()
@@ -417,6 +433,30 @@ export function onTimer(
     default:
       return settled(run, now)
   }
+}
+
+/** Nothing of it may run yet, and its slot is held until the agent has stopped what it started. */
+const START_TIMEOUT = newState(
+  'CRASHED',
+  'Crashed',
+  'The run had not begun in time: it was accepted by its agent, and its code never reported Running.',
+  { start_timeout: true },
+)
+
+/** The process that was to begin the retry has not: any worker may now run it, where it has a deployment. */
+function onSilentRetry(run: HomeRun, moment: Moment): HomeRun {
+  const gone = { ...run, orphaned: true }
+  if (run.record.deployment_id === null) {
+    const message = 'The process in which the run waited for its retry is gone.'
+    return transit(gone, newState('CRASHED', 'Crashed', message), moment)
+  }
+  const again = withRetryType(gone, 'reschedule')
+  const record = {
+    ...again.record,
+    seq: run.record.seq + 1,
+    updated: formatTimestamp(moment.now),
+  }
+  return settled({ ...again, record }, moment.now)
 }
 
 function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
@@ -453,13 +493,15 @@ function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
 
 /** Nothing was started: the run waits again, at its old place. */
 function backToQueue(run: HomeRun, message: string, moment: Moment): HomeRun {
-  return transit(
+  const claimed = beforeLoss(run.record) ?? currentState(run.record)
+  const waiting = transit(
     { ...run, live: false, agent_id: null, lease_until: null },
     newState('SCHEDULED', 'Scheduled', message, {
-      scheduled_time: currentState(run.record)?.state_details.scheduled_time ?? null,
+      scheduled_time: claimed?.state_details.scheduled_time ?? null,
     }),
     moment,
   )
+  return neverBegun(waiting)
 }
 
 function newState(

@@ -1,6 +1,7 @@
 import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import { admitDeployment } from '#domain/admission.ts'
 import { LEASE_SECONDS, onTimer, settled, type HomeRun } from '#domain/execution.ts'
+import { isTerminalType } from '#domain/flow-run.ts'
 import { graceMicros, renewSlot, slotLeaseTimer } from '#domain/slot-lease.ts'
 import { expand } from './home-config.ts'
 import { deliverMessages } from './home-outbox.ts'
@@ -25,7 +26,8 @@ export function onAlarm(home: Home): void {
     for (const run of home.store.withTimerUntil(now, TIMER_BATCH)) {
       const next = onTimer(run, home.moment(), () => isRefused(home, run))
       home.saveLease(run, next)
-      if (next.record.state_type === 'CANCELLED' && next.live) {
+      // What is given up here, and runs on, is to be stopped at once.
+      if (next.live && isTerminalType(next.record.state_type)) {
         home.callBack(next)
       }
     }
@@ -61,7 +63,7 @@ async function carryOut(home: Home): Promise<void> {
  * long before this alarm tells of one, since the alarm stands at the earliest lease.
  */
 function extendAfterOutage(home: Home, now: Micros): void {
-  const due = home.store.withTimerUntil(now, Number.MAX_SAFE_INTEGER)
+  const due = home.store.liveWithTimerUntil(now)
   const leases = due.filter(
     (run) => run.live && !run.lost && run.lease_until !== null && run.lease_until <= now,
   )

@@ -20,13 +20,13 @@ import {
   IDLE_RENEW_SECONDS,
   isCurrent,
   LEASE_SECONDS,
-  OFFLINE_GRACE_SECONDS,
   RENEW_SECONDS,
   renewRun,
   START_SECONDS,
   transit,
   type HomeRun,
 } from '#domain/execution.ts'
+import { OFFLINE_GRACE_SECONDS } from '#domain/run-timers.ts'
 import { currentState, proposedState } from '#domain/flow-run.ts'
 import { signRunToken } from '../operations/run-token.ts'
 import { pullChanges, queueIds } from './home-config.ts'
@@ -122,13 +122,11 @@ export function renew(home: Home, request: Renew): RenewResult {
       const reason = 'there is no such execution'
       return { flow_run_id, fence, answer: 'stop' as const, grace_seconds: null, reason }
     }
-    const { answer, reason, run: renewed } = renewRun(
-      run,
-      request.agent.agent_id,
-      fence,
-      moment,
-      startSeconds(home, run),
-    )
+    const {
+      answer,
+      reason,
+      run: renewed,
+    } = renewRun(run, request.agent.agent_id, fence, moment, startSeconds(home, run))
     if (renewed !== run) {
       home.saveLease(run, renewed)
     }

@@ -39,20 +39,23 @@ export function messageDue(message: HomeMessage, now: Micros): Micros {
 export function messagesOf(run: HomeRun): { told: HomeRun; messages: HomeMessage[] } {
   const { record } = run
   const fresh = record.states.slice(run.told)
-  if (fresh.length === 0) {
+  if (fresh.length === 0 && run.orphaned !== true) {
     return { told: run, messages: [] }
   }
   const messages: HomeMessage[] = []
-  if (record.parent_task_run_id !== null) {
+  if (record.parent_task_run_id !== null && fresh.length > 0) {
     messages.push({ run_id: record.id, kind: 'subflow', state_type: null })
   }
   const stopped = fresh.findLast(({ type }) => type === 'CRASHED' || type === 'CANCELLED')
+  // With its agent lost the process may live, and its children with it: they end with the execution.
+  const isOver = stopped !== undefined && stopped.state_details['agent_lost'] !== true
   // A run that never ran has started nothing.
-  if (stopped !== undefined && record.run_count > 0) {
-    const type = stopped.type === 'CRASHED' ? 'CRASHED' : 'CANCELLED'
+  if ((isOver || run.orphaned === true) && record.run_count > 0) {
+    const type = stopped?.type === 'CANCELLED' ? 'CANCELLED' : 'CRASHED'
     messages.push({ run_id: record.id, kind: 'children', state_type: type })
   }
-  return { told: { ...run, told: record.states.length }, messages }
+  const { orphaned: _told, ...kept } = run
+  return { told: { ...kept, told: record.states.length }, messages }
 }
 
 /** The longest that one delivery may take before the next alarm tries it again. */

@@ -3,9 +3,9 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { JsonObject } from '#core/wire/common.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
-import { admitDeployment, admitOne } from '#domain/admission.ts'
+import { admitDeployment, admitOne, type Slot } from '#domain/admission.ts'
 import { deploymentLeaseId } from '#domain/deployment-limit.ts'
-import { newHomeRun, settled, transit, type HomeRun } from '#domain/execution.ts'
+import { isStartTimeout, newHomeRun, settled, transit, type HomeRun } from '#domain/execution.ts'
 import {
   coreFlowPolicy,
   minimalFlowPolicy,
@@ -215,7 +215,7 @@ export function propose(
   const facts: FlowRunFacts = {
     slot: () =>
       run.live
-        ? { free: true }
+        ? slotOfLive(run, proposer)
         : admitOne(home.store.admissionView(moment.now), work_queue_id, deployment_id),
     deploymentSlot: () => admitDeployment(home.store.admissionView(moment.now), deployment_id),
     newLease: () => {
@@ -269,6 +269,13 @@ export function propose(
   return orchestrationResult(judgement.verdict, currentState(next.record))
 }
 
+/** Its slot is the run's own; but nobody else starts it while its earlier execution is not proved to be over. */
+function slotOfLive(run: HomeRun, proposer: Proposer): Slot {
+  return run.liveness === 'leased' && proposer.kind === 'key'
+    ? { free: false, strategy: 'ENQUEUE', rule: 'An earlier execution of the run may still live.' }
+    : { free: true }
+}
+
 /** The lease that a state names. */
 function leaseIn(state: ProposedState): string | null {
   return state.state_details.deployment_concurrency_lease_id ?? null
@@ -285,6 +292,9 @@ export function remove(home: Home, run: HomeRun): void {
 function staleProposer(run: HomeRun, proposer: Proposer): string | null {
   if (proposer.kind === 'key' || proposer.flow_run_id !== run.record.id) {
     return null
+  }
+  if (isStartTimeout(run.record)) {
+    return 'The run was given up, since it had not begun in time; its agent stops it.'
   }
   return run.live && run.fence === proposer.fence
     ? null

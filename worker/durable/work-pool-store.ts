@@ -156,6 +156,10 @@ export class WorkPoolStore {
     )
   }
 
+  liveWithTimerUntil(now: Micros): HomeRun[] {
+    return this.#bodies('SELECT body FROM run WHERE timer_at <= ? AND live = 1', [now])
+  }
+
   /** Runs that Prefect's worker may take, in the order of one queue. */
   claimable(queueId: string, from: Micros, before: Micros, limit: number): HomeRun[] {
     return this.#bodies(
