@@ -92,6 +92,10 @@ function difference(
   ) {
     body.max_scheduled_runs = wanted.max_scheduled_runs
   }
+  const missed = wanted.missed_runs
+  if (missed != null && !sameJson(missed, existing.missed_runs)) {
+    body.missed_runs = missed
+  }
   const parameters = wanted.parameters
   if (parameters !== undefined && !sameJson(parameters, existing.parameters)) {
     body.parameters = parameters

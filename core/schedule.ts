@@ -9,6 +9,8 @@ import { isTimeZone } from './zone.ts'
 
 /** Dates looked at for one answer, as in Prefect, so that no schedule can stall its caller. */
 const MAX_DATES = 1_000
+/** So often in a row for past ones: more than these come only of schedules of fractions of a second. */
+const MAX_LOOKS = 100
 
 /** Whether a schedule can be used; `field` is the one at fault, `error` a sentence about it. */
 export type ScheduleCheck =
@@ -46,6 +48,46 @@ export function nextDates(
     }
   }
   return [...dates].toSorted((a, b) => a - b)
+}
+
+/** How far back is looked first for past dates; twice as far each time that it was not far enough. */
+const FIRST_LOOK_BACK = 60 * MICROS_PER_SECOND
+
+/**
+ * The latest dates of a schedule before a time, ascending.
+ * @param options.after none is earlier
+ * @param options.before itself left out
+ * @param options.limit how many at most (1000 at most)
+ * @throws RangeError when the schedule is not right
+ */
+export function lastDates(
+  schedule: Schedule,
+  options: { after: Micros; before: Micros; limit: number },
+): Micros[] {
+  const { after, before } = options
+  const limit = Math.min(options.limit, MAX_DATES)
+  for (let span = FIRST_LOOK_BACK; ; span *= 2) {
+    const from = Math.max(after, before - span)
+    const dates = from < before ? datesBetween(schedule, from, before, limit) : []
+    if (dates.length >= limit || from === after || from >= before) {
+      return dates
+    }
+  }
+}
+
+/** The last ones of a span in which there may be more than are looked at in one go. */
+function datesBetween(schedule: Schedule, from: Micros, before: Micros, limit: number): Micros[] {
+  let kept: Micros[] = []
+  let next = from
+  for (let looks = 0; looks < MAX_LOOKS; looks += 1) {
+    const dates = nextDates(schedule, { after: next, limit: MAX_DATES, until: before - 1 })
+    kept = [...kept, ...dates].slice(-limit)
+    if (dates.length < MAX_DATES) {
+      break
+    }
+    next = (dates.at(-1) ?? next) + 1
+  }
+  return kept
 }
 
 function datesOf(schedule: Schedule, after: Micros): Iterable<Micros> {

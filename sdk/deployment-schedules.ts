@@ -30,16 +30,29 @@ export type ScheduleOptions = (
   parameters?: JsonObject
   /** Names the schedule within its deployment. A named one stays when the code does not list it any more. */
   slug?: string
+  /**
+   * What becomes of dates whose run could not start in time, because nobody served the pool or all was paused: `all` wait, of
+   * several only the `last` stays, or those that have waited for the window (a minute) are skipped. Default: `all` wait.
+   */
+  missedRuns?: { policy: 'skip' | 'last' | 'all'; windowSeconds?: number }
 }
 
 /** A schedule as the API takes it. */
 export function toScheduleCreate(options: ScheduleOptions): DeploymentScheduleCreate {
-  const { active, parameters, slug } = options
+  const { active, missedRuns, parameters, slug } = options
   return {
     schedule: toSchedule(options),
     ...(active === undefined ? {} : { active }),
     ...(parameters === undefined ? {} : { parameters }),
     ...(slug === undefined ? {} : { slug }),
+    ...(missedRuns === undefined
+      ? {}
+      : {
+          missed_runs: {
+            policy: missedRuns.policy,
+            window_seconds: missedRuns.windowSeconds ?? null,
+          },
+        }),
   }
 }
 

@@ -66,6 +66,7 @@ function scheduleCreate(entry: ProjectSchedule): DeploymentScheduleCreate {
       replaces: entry.replaces,
       parameters: entry.parameters,
       max_scheduled_runs: entry.max_scheduled_runs,
+      missed_runs: entry.missed_runs,
     }),
   }
 }

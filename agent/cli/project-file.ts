@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, YAMLParseError } from 'yaml'
 import * as z from 'zod'
 import { jsonObject, objectName, timestamp } from '../../core/wire/common.ts'
+import { missedRuns } from '../../core/wire/schedule.ts'
 import { usageError } from './cli-error.ts'
 
 /** A project file has Prefect's `prefect.yaml` keys; null says the same as leaving a key out. */
@@ -28,6 +29,7 @@ const projectSchedule = z
     replaces: z.string().nullish(),
     parameters: jsonObject.nullish(),
     max_scheduled_runs: z.int().positive().max(100).nullish(),
+    missed_runs: missedRuns.nullish(),
   })
   .refine(
     ({ cron, interval, rrule }) =>

@@ -27,6 +27,22 @@ const rruleSchedule = z
 const schedule = z.union([intervalSchedule, cronSchedule, rruleSchedule])
 export type Schedule = z.infer<typeof schedule>
 
+/** A year: an older date is nobody's any more. */
+const MAX_WINDOW_SECONDS = 366 * 24 * 3600
+
+/**
+ * What becomes of dates whose run could not start in time: `all` get one, of several only the `last` one does, or all are
+ * skipped. Dates older than the window are dropped in each case; `skip` without a window takes a minute. Null is Prefect's
+ * behaviour, which is `all` without a window.
+ */
+export const missedRuns = z
+  .strictObject({
+    policy: z.enum(['skip', 'last', 'all']),
+    window_seconds: z.int().min(1).max(MAX_WINDOW_SECONDS).nullable().default(null),
+  })
+  .meta({ id: 'MissedRuns' })
+export type MissedRuns = z.infer<typeof missedRuns>
+
 export const deploymentScheduleCreate = z
   .strictObject({
     schedule,
@@ -35,6 +51,7 @@ export const deploymentScheduleCreate = z
     parameters: jsonObject.optional(),
     slug: z.string().nullish(),
     replaces: z.string().nullish(),
+    missed_runs: missedRuns.nullish(),
   })
   .meta({ id: 'DeploymentScheduleCreate' })
 export type DeploymentScheduleCreate = z.infer<typeof deploymentScheduleCreate>
@@ -47,6 +64,7 @@ export const deploymentScheduleUpdate = z
     parameters: jsonObject.nullish(),
     slug: z.string().nullish(),
     replaces: z.string().nullish(),
+    missed_runs: missedRuns.nullish(),
   })
   .meta({ id: 'DeploymentScheduleUpdate' })
 export type DeploymentScheduleUpdate = z.infer<typeof deploymentScheduleUpdate>
@@ -60,6 +78,7 @@ export const deploymentSchedule = z
     max_scheduled_runs: z.int().nullable(),
     parameters: jsonObject,
     slug: z.string().nullable(),
+    missed_runs: missedRuns.nullable(),
   })
   .meta({ id: 'DeploymentSchedule' })
 export type DeploymentSchedule = z.infer<typeof deploymentSchedule>

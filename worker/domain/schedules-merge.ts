@@ -9,7 +9,10 @@ export type ExistingSchedule = Pick<DeploymentSchedule, 'id' | 'slug'>
 
 /** The fields that a request sets; what it leaves out or sends as null stays as it is. */
 type ScheduleFields = Partial<
-  Pick<DeploymentSchedule, 'schedule' | 'active' | 'max_scheduled_runs' | 'parameters' | 'slug'>
+  Pick<
+    DeploymentSchedule,
+    'schedule' | 'active' | 'max_scheduled_runs' | 'parameters' | 'slug' | 'missed_runs'
+  >
 >
 
 export interface ScheduleChanges {
@@ -148,6 +151,7 @@ function toCreate(update: Update): DeploymentScheduleCreate[] {
       max_scheduled_runs: update.max_scheduled_runs,
       parameters: update.parameters ?? {},
       slug: update.slug,
+      missed_runs: update.missed_runs,
     },
   ]
 }
@@ -168,6 +172,9 @@ function givenFields(update: Update): ScheduleFields {
   }
   if (isGiven(update.slug)) {
     fields.slug = update.slug
+  }
+  if (isGiven(update.missed_runs)) {
+    fields.missed_runs = update.missed_runs
   }
   return fields
 }

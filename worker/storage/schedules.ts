@@ -24,6 +24,7 @@ export function toScheduleRows(
     max_scheduled_runs: schedule.max_scheduled_runs ?? null,
     parameters: schedule.parameters ?? {},
     slug: schedule.slug ?? null,
+    missed_runs: schedule.missed_runs ?? null,
   }))
 }
 
