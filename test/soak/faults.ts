@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { D1Faults } from '../support/d1-faults.ts'
 import { kill } from '../support/node/sandbox.ts'
 import { FOUL } from './faulty-proxy.ts'
 import type { Random } from './random.ts'
@@ -13,11 +14,24 @@ const STRIKES = {
   'agent paused': 3,
   'agent cut off': 2,
   'connections cut': 2,
+  'D1 harmed': 3,
   'run killed': 3,
   'run paused': 2,
   'supervisor killed': 1,
 }
 type Strike = keyof typeof STRIKES
+
+/** Shares of calls: D1 is away now and then, or altogether; hangs; is full; does what it then says it has not. */
+const STORE_FAULTS: D1Faults[] = [
+  { fail: 0.3 },
+  { fail: 1 },
+  { hang: 0.2, hang_ms: 10_000 },
+  { hang: 1 },
+  { lose: 0.3 },
+  { full: 1 },
+  { slow: 1, slow_ms: 1500 },
+  { fail: 0.1, lose: 0.1, hang: 0.1, hang_ms: 3000, slow: 0.3 },
+]
 
 export interface FaultsOptions {
   random: Random
@@ -80,6 +94,9 @@ export class Faults {
         proxy?.cutAll()
         break
       }
+      case 'D1 harmed':
+        await this.#strikeStore(random, signal)
+        break
       default:
         await this.#strikeRun(strike, random, signal)
     }
@@ -111,6 +128,15 @@ export class Faults {
     } finally {
       this.#serverIsBusy = false
     }
+  }
+
+  async #strikeStore(random: Random, signal: AbortSignal): Promise<void> {
+    const seconds = this.#howLong(random, { most: 8, long: [20, 60] })
+    const what = random.pick(STORE_FAULTS) ?? {}
+    this.#note('D1 harmed', `${JSON.stringify(what)} for ${seconds} s`)
+    await this.#world.setStoreFaults(what)
+    await sleep(seconds * 1000, signal)
+    await this.#world.setStoreFaults({})
   }
 
   async #strikeAgent(strike: Strike, random: Random, signal: AbortSignal): Promise<void> {

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Client } from '../../core/client.ts'
 import { withRetry } from '../../core/retry.ts'
+import type { D1Faults } from '../support/d1-faults.ts'
 import { BuiltAgent } from '../support/node/built-agent.ts'
 import { LocalServer } from '../support/node/local-server.ts'
+import { setD1Faults } from '../support/node/faulty-server.ts'
 import { freePort, kill, Sandbox } from '../support/node/sandbox.ts'
 import { until } from '../support/node/until.ts'
 import { isOfExecutions } from './collect.ts'
@@ -119,8 +121,13 @@ export class World {
     }
   }
 
+  /** What befalls the calls of D1 from now on, as far as the server hears of it. */
+  async setStoreFaults(faults: D1Faults): Promise<void> {
+    await setD1Faults(this.server.addresses.api_url, faults).catch(() => undefined)
+  }
+
   async startServer(): Promise<void> {
-    const started = LocalServer.launch(this.sandbox, this.#port)
+    const started = LocalServer.launch(this.sandbox, this.#port, { faulty: true })
     this.#said.push({ name: 'server', text: () => started.stderr })
     await started.isReady()
     this.#server = started
@@ -152,6 +159,7 @@ export class World {
       proxy.heal()
     }
     await withRetry(() => this.client.health(), { attempts: 100, maxMs: 500 })
+    await setD1Faults(this.server.addresses.api_url, {})
   }
 
   /** No agent has anything of an execution on its disk any more, so that all of it is reported. */

@@ -15,9 +15,12 @@ switch (String(command)) {
   case 'test-prefect':
     await (await import('./test-prefect.ts')).testPrefect(args)
     break
+  case 'soak':
+    await (await import('./soak.ts')).soak(args)
+    break
   default:
     process.stderr.write(
-      `unknown command '${String(command)}': start, demo, test, test-prefect or build\n`,
+      `unknown command '${String(command)}': start, demo, test, test-prefect, soak or build\n`,
     )
     process.exitCode = 2
 }
