@@ -19,7 +19,13 @@ import type {
   FlowRunsBulkSetState,
   FlowRunsBulkStates,
   FlowsBulkDelete,
+  FlowRunsChange,
+  FlowRunsChanged,
+  FlowRunsCreate,
+  FlowRunsCreated,
+  FlowRunsPause,
 } from './wire/bulk.ts'
+import type { Job } from './wire/job.ts'
 import type {
   BlockDocument,
   BlockDocumentCreate,
@@ -273,6 +279,10 @@ export class Client {
     this.#call<query.Paged<Deployment>>('POST', '/deployments/paginate', { body })
   createFlowRunFromDeployment = (id: string, body: DeploymentFlowRunCreate = {}) =>
     this.#call<FlowRun>('POST', `/deployments/${id}/create_flow_run`, { body })
+  createFlowRunsFromDeployment = (id: string, flowRuns: FlowRunsCreate['flow_runs']) =>
+    this.#call<FlowRunsCreated>('POST', `/deployments/${id}/create_flow_runs`, {
+      body: { flow_runs: flowRuns },
+    })
   pauseDeployment = (id: string) => this.#call<null>('POST', `/deployments/${id}/pause_deployment`)
   resumeDeployment = (id: string) =>
     this.#call<null>('POST', `/deployments/${id}/resume_deployment`)
@@ -290,6 +300,12 @@ export class Client {
     limit?: number
   }) => this.#call<FlowRun[]>('POST', '/deployments/get_scheduled_flow_runs', { body })
 
+  // Long work
+  readJob = (id: string) => this.#call<Job>('GET', `/jobs/${id}`)
+  listJobs = (limit?: number) =>
+    this.#call<Job[]>('GET', `/jobs${limit === undefined ? '' : `?limit=${limit}`}`)
+  cancelJob = (id: string) => this.#call<Job>('POST', `/jobs/${id}/cancel`)
+
   // Flow runs
   createFlowRun = (body: FlowRunCreate) => this.#call<FlowRun>('POST', '/flow_runs/', { body })
   readFlowRun = (id: string) => this.#call<FlowRun>('GET', `/flow_runs/${id}`)
@@ -302,6 +318,15 @@ export class Client {
     this.#call<FlowRunsBulkStates>('POST', '/flow_runs/bulk_set_state', { body })
   filterFlowRuns = (body: query.FlowRunsQuery = {}) =>
     this.#call<FlowRun[]>('POST', '/flow_runs/filter', { body })
+  bulkCancelFlowRuns = (body: FlowRunsChange) =>
+    this.#call<FlowRunsChanged>('POST', '/flow_runs/bulk_cancel', { body })
+  bulkPauseFlowRuns = (body: FlowRunsPause) =>
+    this.#call<FlowRunsChanged>('POST', '/flow_runs/bulk_pause', { body })
+  bulkRetryFlowRuns = (body: FlowRunsChange) =>
+    this.#call<FlowRunsChanged>('POST', '/flow_runs/bulk_retry', { body })
+  /** As many as there are; `bulkDeleteFlowRuns` is Prefect's, and deletes 50 at most. */
+  bulkRemoveFlowRuns = (body: FlowRunsChange) =>
+    this.#call<FlowRunsChanged>('POST', '/flow_runs/bulk_remove', { body })
   countFlowRuns = (body: query.FlowRunsCount = {}) =>
     this.#call<number>('POST', '/flow_runs/count', { body })
   paginateFlowRuns = (body: query.FlowRunsPage = {}) =>

@@ -19,6 +19,8 @@ import { addEventRoutes } from './http/events.ts'
 import { addExecutionRoutes } from './http/executions.ts'
 import { addFeedRoutes } from './http/feed.ts'
 import { addFlowRunChangeRoutes } from './http/flow-run-changes.ts'
+import { addFlowRunJobRoutes } from './http/flow-run-jobs.ts'
+import { addJobRoutes } from './http/jobs.ts'
 import { addFlowRunInputRoutes } from './http/flow-run-inputs.ts'
 import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
@@ -112,6 +114,8 @@ function addRoutes(api: Api): void {
   addTemplateRoutes(api)
   addVariableRoutes(api)
   addBulkRoutes(api)
+  addFlowRunJobRoutes(api)
+  addJobRoutes(api)
   addRunGraphRoutes(api)
   addObservedStateRoutes(api)
   addUiRoutes(api)

@@ -1,5 +1,8 @@
 import * as z from 'zod'
-import { deploymentFilter, flowFilter, flowRunFilter } from './query.ts'
+import { uuid } from './common.ts'
+import { deploymentFlowRunCreate } from './deployment.ts'
+import { job } from './job.ts'
+import { deploymentFilter, flowFilter, flowRunFilter, flowRunsCount } from './query.ts'
 import { orchestrationResult, stateCreate } from './state.ts'
 
 /** As many as one request changes, as in Prefect. */
@@ -45,3 +48,58 @@ export const flowRunsBulkStates = z
   })
   .meta({ id: 'FlowRunsBulkStates' })
 export type FlowRunsBulkStates = z.infer<typeof flowRunsBulkStates>
+
+// Headgate's own, beside Prefect's.
+
+/** As many runs as one request makes. */
+export const MAX_CREATE = 1000
+
+export const flowRunsCreate = z
+  .strictObject({ flow_runs: z.array(deploymentFlowRunCreate).max(MAX_CREATE) })
+  .meta({ id: 'DeploymentFlowRunsCreate' })
+export type FlowRunsCreate = z.infer<typeof flowRunsCreate>
+
+/** In the order of the request; what is not `created` had its idempotency key's run already. */
+export const flowRunsCreated = z
+  .object({ flow_runs: z.array(z.object({ id: uuid, created: z.boolean() })) })
+  .meta({ id: 'DeploymentFlowRunsCreated' })
+export type FlowRunsCreated = z.infer<typeof flowRunsCreated>
+
+export const bulkChange = z.enum(['cancel', 'pause', 'retry', 'delete'])
+export type BulkChange = z.infer<typeof bulkChange>
+
+/** As many runs are changed before the answer; more are changed by a job. */
+export const MAX_AT_ONCE = 200
+
+const changeBody = {
+  ...flowRunsCount.shape,
+  /** Only count the runs that would be changed. */
+  dry_run: z.boolean().optional(),
+  /** Two requests with the same key are one. */
+  idempotency_key: z.string().min(1).max(200).nullish(),
+}
+const EVERYTHING =
+  'Say which flow runs are meant by at least one filter; {"flow_runs": {}} means all of them.'
+const saysWhich = (body: Readonly<Record<string, unknown>>): boolean =>
+  Object.keys(flowRunsCount.shape).some((name) => (body[name] ?? null) !== null)
+
+export const flowRunsChange = z
+  .strictObject(changeBody)
+  .refine(saysWhich, { message: EVERYTHING, path: ['flow_runs'] })
+  .meta({ id: 'FlowRunsChange' })
+export const flowRunsPause = z
+  .strictObject({
+    ...changeBody,
+    /** Paused runs that nobody resumes fail after so long; null: they wait. */
+    timeout_seconds: z.int().min(1).nullish(),
+  })
+  .refine(saysWhich, { message: EVERYTHING, path: ['flow_runs'] })
+  .meta({ id: 'FlowRunsPause' })
+export type FlowRunsChange = z.infer<typeof flowRunsChange>
+export type FlowRunsPause = z.infer<typeof flowRunsPause>
+
+/** `job` is null when nothing was asked to be changed. */
+export const flowRunsChanged = z
+  .object({ chosen: z.int(), job: job.nullable() })
+  .meta({ id: 'FlowRunsChanged' })
+export type FlowRunsChanged = z.infer<typeof flowRunsChanged>

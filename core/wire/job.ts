@@ -2,7 +2,13 @@ import * as z from 'zod'
 import { timestamp, uuid } from './common.ts'
 
 /** Long work that goes on after the answer; each kind's steps stand in `worker/operations/job-kinds.ts`. */
-export const jobKind = z.enum(['delete_flow'])
+export const jobKind = z.enum([
+  'delete_flow',
+  'cancel_flow_runs',
+  'pause_flow_runs',
+  'retry_flow_runs',
+  'delete_flow_runs',
+])
 export type JobKindName = z.infer<typeof jobKind>
 
 export const jobState = z.enum(['RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'])

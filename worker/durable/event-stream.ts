@@ -213,6 +213,13 @@ export class EventStream extends DurableObject<Bindings> {
     await this.#taskRuns.deleteFlowRun(flowRunId)
   }
 
+  async deleteFlowRuns(context: ObjectContext, flowRunIds: string[]): Promise<void> {
+    for (const id of flowRunIds) {
+      // oxlint-disable-next-line no-await-in-loop -- one at a time, as they come by themselves
+      await this.deleteFlowRun(context, id)
+    }
+  }
+
   /** Flushes, publishes, lets go of what is old. Never throws: the platform gives an alarm up that throws six times. */
   override async alarm(): Promise<void> {
     this.#alarmMs = null

@@ -2,8 +2,9 @@ import type { FlowRunFilter } from '#core/wire/query.ts'
 import type { OrchestrationResult, SetState } from '#core/wire/state.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import { meetsFilter } from '#domain/flow-run-predicate.ts'
-import { propose, remove } from './home-runs.ts'
-import type { Home, Proposer } from './home.ts'
+import { isChanged, proposalOf, type ChangeOrder } from '#domain/bulk-change.ts'
+import { create, propose, remove } from './home-runs.ts'
+import type { Home, NewFlowRun, Proposer } from './home.ts'
 
 /** Runs that were chosen by a filter in the store, which is some moments behind: each is judged by it again as it is now. */
 export interface ChosenRuns {
@@ -51,6 +52,77 @@ export async function proposeStates(
   home.afterChange()
   await home.flusher.flushed()
   return results
+}
+
+/**
+ * Makes many runs in one transaction and one group commit. Idempotent by run id.
+ * @param reserved the ids that were reserved before, whose runs may have been made, and may have left for the store
+ * @returns the ids of those that were not there
+ */
+export async function createManyFlowRuns(
+  home: Home,
+  requests: NewFlowRun[],
+  reserved: string[],
+): Promise<string[]> {
+  await home.loadMany(reserved)
+  const created = requests.filter(({ record }) => home.store.find(record.id) === undefined)
+  for (const request of created) {
+    create(home, request)
+  }
+  home.afterChange()
+  await home.flusher.flushed()
+  return created.map(({ record }) => record.id)
+}
+
+/** What became of a run that was to be changed: a text says why it was left as it is. */
+export interface ChangedRun {
+  id: string
+  skipped: string | null
+}
+
+/** Changes many runs, each judged as it is now. May be repeated with the same order: what is changed already counts as changed. */
+export async function changeFlowRuns(
+  home: Home,
+  chosen: ChosenRuns,
+  order: ChangeOrder,
+): Promise<ChangedRun[]> {
+  await home.loadMany(chosen.ids)
+  const changed = chosen.ids.map((id) => change(home, id, chosen.filter, order))
+  home.afterChange()
+  await home.flusher.flushed()
+  return changed
+}
+
+function change(
+  home: Home,
+  id: string,
+  filter: FlowRunFilter | null,
+  order: ChangeOrder,
+): ChangedRun {
+  const run = home.store.find(id)
+  if (run === undefined || run.record.deleted) {
+    return { id, skipped: order.change === 'delete' ? null : 'it was deleted' }
+  }
+  const { record } = run
+  if (isChanged(record, order)) {
+    return { id, skipped: null }
+  }
+  if (!meetsFilter(record, home.names(record), filter)) {
+    return { id, skipped: 'it no longer meets the filter' }
+  }
+  if (order.change === 'delete') {
+    remove(home, run)
+    home.callBack(run)
+    return { id, skipped: null }
+  }
+  const proposal = proposalOf(record, order)
+  if (typeof proposal === 'string') {
+    return { id, skipped: proposal }
+  }
+  const { status, state, details } = propose(home, run, proposal, { kind: 'key' })
+  // A run that has not begun has nothing to stop: instead of Cancelling it is Cancelled at once.
+  const isDone = status === 'ACCEPT' || (status === 'REJECT' && state?.type === 'CANCELLED')
+  return { id, skipped: isDone ? null : ('reason' in details && details.reason) || status }
 }
 
 async function chosenRun(

@@ -4,6 +4,7 @@ import type { JsonObject } from '#core/wire/common.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import { admitDeployment, admitOne, type Slot } from '#domain/admission.ts'
+import { resumeTime } from '#domain/bulk-change.ts'
 import { deploymentLeaseId } from '#domain/deployment-limit.ts'
 import { isStartTimeout, newHomeRun, settled, transit, type HomeRun } from '#domain/execution.ts'
 import {
@@ -118,8 +119,13 @@ export async function resumeFlowRun(
   if (refusal !== null) {
     return refusal
   }
+  const time = resumeTime(run.record, home.now())
   const state: StateCreate = paused.state_details.pause_reschedule
-    ? { type: 'SCHEDULED', name: 'Resuming' }
+    ? {
+        type: 'SCHEDULED',
+        name: 'Resuming',
+        ...(time === null ? {} : { state_details: { scheduled_time: time } }),
+      }
     : { type: 'RUNNING' }
   const result = propose(home, run, { state }, { kind: 'key' })
   if (result.status === 'ACCEPT') {

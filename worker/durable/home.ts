@@ -10,7 +10,11 @@ import {
   type FlowRunRecord,
   type RunNames,
 } from '#domain/flow-run.ts'
-import { readFlowRunRecord } from '#storage/flow-run-records.ts'
+import {
+  readFlowRunRecord,
+  readFlowRunRecords,
+  type StoredFlowRun,
+} from '#storage/flow-run-records.ts'
 import { replicaRow, upsertReplicas } from '#storage/replica.ts'
 import { flowRun } from '#storage/schema/runs.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
@@ -30,6 +34,9 @@ import { WorkPoolStore } from './work-pool-store.ts'
 
 /** An alarm so long past has been given up by the platform. */
 const OVERDUE_MS = 60_000
+
+/** How many runs come back in one question. */
+const READ_BACK_ROWS = 50
 
 /** What a home must know: its workspace and its own key. */
 export interface HomeContext extends ObjectContext {
@@ -142,9 +149,31 @@ export class Home {
     return run?.record.deleted === true ? undefined : run
   }
 
+  /** Takes many runs back at once; those that are here, or nowhere, are passed over. Then `load` finds them here. */
+  async loadMany(ids: readonly string[]): Promise<void> {
+    const away = ids.filter((id) => this.store.find(id) === undefined)
+    for (let start = 0; start < away.length; start += READ_BACK_ROWS) {
+      // A row may have megabytes, so that more at a time are not worth a question less.
+      // oxlint-disable-next-line no-await-in-loop
+      const stored = await readFlowRunRecords(
+        this.workspace(),
+        away.slice(start, start + READ_BACK_ROWS),
+      )
+      for (const one of stored) {
+        this.#takeBack(one)
+      }
+    }
+  }
+
   async #readBack(id: string): Promise<void> {
     const stored = await readFlowRunRecord(this.workspace(), id)
-    if (stored === undefined || this.store.find(id) !== undefined) {
+    if (stored !== undefined) {
+      this.#takeBack(stored)
+    }
+  }
+
+  #takeBack(stored: StoredFlowRun): void {
+    if (this.store.find(stored.record.id) !== undefined) {
       return
     }
     const run = newHomeRun({

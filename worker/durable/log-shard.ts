@@ -131,6 +131,12 @@ export class LogShard extends DurableObject<Bindings> {
     this.#store.remove(flowRunId)
   }
 
+  deleteFlowRuns(context: ObjectContext, flowRunIds: string[]): void {
+    for (const id of flowRunIds) {
+      this.deleteFlowRun(context, id)
+    }
+  }
+
   /** Tells the feed what `append` held back, and lets go of old lines. Never throws. */
   override alarm(): void {
     this.#alarmMs = null

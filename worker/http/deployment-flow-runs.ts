@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { flowRunsCreate, flowRunsCreated } from '#core/wire/bulk.ts'
 import { timestamp, uuid } from '#core/wire/common.ts'
 import { deploymentFlowRunCreate } from '#core/wire/deployment.ts'
 import { flowRun } from '#core/wire/flow-run.ts'
@@ -8,6 +9,7 @@ import { recordDeploymentsPolled } from '#storage/deployments.ts'
 import { listFlowRuns } from '#storage/flow-runs.ts'
 import { getDeployment } from '../operations/change-deployment.ts'
 import { createFlowRunFromDeployment, type CreatedFlowRun } from '../operations/create-flow-run.ts'
+import { createFlowRunsFromDeployment } from '../operations/create-flow-runs.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
 
@@ -88,6 +90,31 @@ export function addDeploymentFlowRunRoutes(api: Api): void {
       )
       return { status: 200, body: { results: results.map(toBulkResult) } }
     },
+  )
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/deployments/{id}/create_flow_runs',
+      tag,
+      summary: 'Make up to 1,000 runs of a deployment: all of them, or none',
+      params: idParam,
+      body: flowRunsCreate,
+      answers: { 200: flowRunsCreated },
+      errors: [404, 503],
+    },
+    async ({ workspace, caller, params, body, now }) => ({
+      status: 200,
+      body: {
+        flow_runs: await createFlowRunsFromDeployment(
+          workspace,
+          caller,
+          params.id,
+          body.flow_runs,
+          now,
+        ),
+      },
+    }),
   )
   endpoint(
     api,

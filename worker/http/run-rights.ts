@@ -14,6 +14,7 @@ const WRITES: ReadonlySet<string> = new Set([
   'post /flow_runs/{id}/input',
   'delete /flow_runs/{id}/input/{key}',
   'post /deployments/{id}/create_flow_run',
+  'post /deployments/{id}/create_flow_runs',
   'post /task_runs/',
   'patch /task_runs/{id}',
   'post /task_runs/{id}/set_state',

@@ -56,7 +56,7 @@ export async function proposeStates(
 }
 
 /** One call for each home of these runs. */
-async function atHomes<T>(
+export async function atHomes<T>(
   workspace: Workspace,
   ids: readonly string[],
   call: (home: FlowRunHome, ids: string[]) => Promise<T[]>,

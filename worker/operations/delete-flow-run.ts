@@ -25,3 +25,29 @@ export async function deleteRemains(workspace: Workspace, id: string): Promise<v
   await logShardStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
   await eventStreamStub(workspace, id).deleteFlowRun(objectContext(workspace), id)
 }
+
+/** The same of many runs, in one call to each object. */
+export async function deleteManyRemains(
+  workspace: Workspace,
+  ids: readonly string[],
+): Promise<void> {
+  const context = objectContext(workspace)
+  const shards = grouped(ids, (id) => logShardStub(workspace, id))
+  await Promise.all(shards.map(({ stub, own }) => stub.deleteFlowRuns(context, own)))
+  const streams = grouped(ids, (id) => eventStreamStub(workspace, id))
+  await Promise.all(streams.map(({ stub, own }) => stub.deleteFlowRuns(context, own)))
+}
+
+function grouped<T extends { readonly id: DurableObjectId }>(
+  ids: readonly string[],
+  stubOf: (id: string) => T,
+): { stub: T; own: string[] }[] {
+  const groups = new Map<string, { stub: T; own: string[] }>()
+  for (const id of ids) {
+    const stub = stubOf(id)
+    const group = groups.get(stub.id.toString()) ?? { stub, own: [] }
+    group.own.push(id)
+    groups.set(stub.id.toString(), group)
+  }
+  return [...groups.values()]
+}

@@ -1,5 +1,6 @@
 import type { JobKindName } from '#core/wire/job.ts'
 import { deleteFlowJob } from './delete-flow.ts'
+import { changeFlowRunsJob } from './flow-run-jobs.ts'
 import type { JobKind } from './job-kind.ts'
 
 /**
@@ -9,6 +10,10 @@ import type { JobKind } from './job-kind.ts'
  */
 export const JOB_KINDS: Record<JobKindName, AnyJobKind> = {
   delete_flow: any(deleteFlowJob),
+  cancel_flow_runs: any(changeFlowRunsJob),
+  pause_flow_runs: any(changeFlowRunsJob),
+  retry_flow_runs: any(changeFlowRunsJob),
+  delete_flow_runs: any(changeFlowRunsJob),
 }
 
 /** A kind whose values come from a row as JSON. */

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import { deployment, flow } from './schema/config.ts'
 import { flowRun } from './schema/runs.ts'
@@ -16,17 +16,29 @@ export async function readFlowRunRecord(
   workspace: Workspace,
   id: string,
 ): Promise<StoredFlowRun | undefined> {
-  const [row] = await workspace.store
+  const [found] = await readFlowRunRecords(workspace, [id])
+  return found
+}
+
+/** The same for many, in one query; those that the store does not have are left out. */
+export async function readFlowRunRecords(
+  workspace: Workspace,
+  ids: readonly string[],
+): Promise<StoredFlowRun[]> {
+  const rows = await workspace.store
     .select({ run: flowRun, flow_name: flow.name, deployment_name: deployment.name })
     .from(flowRun)
     .leftJoin(flow, eq(flow.id, flowRun.flow_id))
     .leftJoin(deployment, eq(deployment.id, flowRun.deployment_id))
     .where(
-      and(eq(flowRun.workspace_id, workspace.id), eq(flowRun.id, id), eq(flowRun.deleted, false)),
+      and(
+        eq(flowRun.workspace_id, workspace.id),
+        sql`${flowRun.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+        eq(flowRun.deleted, false),
+      ),
     )
-  if (row === undefined) {
-    return undefined
-  }
-  const { workspace_id: _workspace, tail: _tail, ...record } = row.run
-  return { record, flow_name: row.flow_name, deployment_name: row.deployment_name }
+  return rows.map(({ run, flow_name, deployment_name }) => {
+    const { workspace_id: _workspace, tail: _tail, ...record } = run
+    return { record, flow_name, deployment_name }
+  })
 }
