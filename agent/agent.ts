@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { ExecutionKey } from '../core/wire/execution.ts'
 import type { WorkPool } from '../core/wire/work-pool.ts'
 import { type AgentLog, agentLog } from './agent-log.ts'
 import { callPersistently, sentence } from './calls.ts'
@@ -13,7 +14,7 @@ import type { Driver } from './infra/driver.ts'
 import { driverTypes, findDriver } from './infra/registry.ts'
 import { Leases } from './leases.ts'
 import { poll } from './poll.ts'
-import { type Recovered, recover } from './recover.ts'
+import { disown, type Recovered, recover } from './recover.ts'
 import type { RunContextOfAgent } from './run.ts'
 import { Runs } from './runs.ts'
 import { type Ladder, stopLadder } from './stop-ladder.ts'
@@ -117,7 +118,10 @@ async function work(
     version: config.version,
     limit: config.limit === MAX_RUNS ? null : config.limit,
   }
-  const leases = new Leases({ client, log, pool, agent, runs })
+  const onMissing = (missing: ExecutionKey[]) => {
+    void disown(shared, runsFolder, missing)
+  }
+  const leases = new Leases({ client, log, pool, agent, runs, onMissing })
   const doorbell = new Doorbell({
     client,
     log,
@@ -128,27 +132,47 @@ async function work(
     onRenew: () => leases.renewNow(),
     signal: shared.signal,
   })
-  const polling = async () => {
-    const driver = await findPoolsDriver(config, log, ladder.draining, recovered)
-    if (driver !== undefined) {
+  const taking = async () => {
+    const served = await findServed(config, log, ladder.draining, recovered)
+    if (served !== undefined) {
       const signal = ladder.draining
       const link = { client, log, pool, agent, runs, queues, doorbell, leases, signal }
-      await poll({ ...link, driver, runsFolder, headgateScript, shared })
+      await poll({ ...link, ...served, runsFolder, headgateScript, shared })
+    }
+  }
+  const polling = async () => {
+    const gone = await taking().catch(toGone)
+    if (gone !== undefined) {
+      log.error(`${gone.message}: taking no more runs`, { left: runs.all().length })
     }
     await drain(runs, shared.signal)
+    if (gone !== undefined) {
+      throw gone
+    }
   }
   // The renewals end by a fault only: they go on until the last run is reported.
   const renewing = leases.run(shared.signal).then(() => new Promise<never>(() => undefined))
   await Promise.race([polling(), renewing])
 }
 
-/** Undefined when the agent is told to stop before the API has answered. */
-async function findPoolsDriver(
+/** Its pool is gone: the runs that the agent has are brought to their end before it ends itself. Else throws. */
+function toGone(error: unknown): FatalError {
+  if (
+    error instanceof FatalError &&
+    (error.exitCode === EXIT.gone || error.exitCode === EXIT.notFound)
+  ) {
+    return error
+  }
+  throw error
+}
+
+/** The pool and the driver of its type. Undefined when the agent is told to stop before the API has answered. */
+async function findServed(
   { client, pool }: AgentConfig,
   log: AgentLog,
   signal: AbortSignal,
   recovered: Recovered,
-): Promise<Driver | undefined> {
+): Promise<{ driver: Driver; workPoolId: string } | undefined> {
   const found = await readPool()
   if (found === undefined) {
     return undefined
@@ -160,7 +184,7 @@ async function findPoolsDriver(
       `work pool '${pool}' is of type '${found.type}'; this agent can run: ${driverTypes().join(', ')}`,
     )
   }
-  return driver
+  return { driver, workPoolId: found.id }
 
   async function readPool(): Promise<WorkPool | undefined> {
     const hasRuns = recovered.adopted + recovered.ended > 0
@@ -174,11 +198,13 @@ async function findPoolsDriver(
       if (signal.aborted) {
         return undefined
       }
-      if (error instanceof ApiError && error.status === 404 && !hasRuns) {
-        throw new FatalError(
-          EXIT.notFound,
-          `work pool '${pool}' does not exist; make it with: headgate work-pool create ${pool} --type process`,
-        )
+      if (error instanceof ApiError && error.status === 404) {
+        throw hasRuns
+          ? new FatalError(EXIT.gone, `work pool '${pool}' was deleted`)
+          : new FatalError(
+              EXIT.notFound,
+              `work pool '${pool}' does not exist; make it with: headgate work-pool create ${pool} --type process`,
+            )
       }
       throw error
     }

@@ -9,7 +9,7 @@ export const EXIT = {
   failure: 1,
   /** The command line or the environment asks for something impossible. */
   usage: 2,
-  /** An agent says so only at its first start: a pool that vanishes later is waited for. */
+  /** An agent says so only at its start: where its pool is deleted later it ends with `gone`. */
   notFound: 3,
   /** 401: the API key is missing, wrong or revoked. */
   notSignedIn: 4,
@@ -21,7 +21,7 @@ export const EXIT = {
   identityInUse: 7,
   /** 426: this version of the agent is too old for the API. */
   tooOld: 8,
-  /** 410: the API serves no agents at this address any more. */
+  /** 410: the agent's work pool was deleted, or the API serves no agents at this address any more; the runs that it had have ended. */
   gone: 9,
   /** As shells report a command that Ctrl-C ended, 128 + SIGINT: an agent's runs were killed, their ends are reported at its next start. */
   interrupted: 130,

@@ -38,7 +38,7 @@ export function toFatalError(error: unknown): FatalError {
     case 410:
       return new FatalError(
         EXIT.gone,
-        `the API has gone from this address (${said}); check HEADGATE_API_URL`,
+        `what this agent serves is gone (${said}); start it anew for another work pool, or check HEADGATE_API_URL`,
       )
     default:
       return new FatalError(EXIT.failure, said)

@@ -1,6 +1,6 @@
 import { errorKind, backoffMs } from '../core/retry.ts'
 import { sleep } from '../core/sleep.ts'
-import type { AgentIdentity, RenewResult } from '../core/wire/execution.ts'
+import type { AgentIdentity, ExecutionKey, RenewResult } from '../core/wire/execution.ts'
 import type { Client } from '../core/client.ts'
 import type { AgentLog } from './agent-log.ts'
 import { noteFailure } from './calls.ts'
@@ -14,6 +14,8 @@ export interface LeasesOptions {
   pool: string
   agent: AgentIdentity
   runs: Runs
+  /** The API believes this agent to have executions that it did not name. */
+  onMissing: (missing: ExecutionKey[]) => void
 }
 
 /** Until the API has said how often. Seconds. */
@@ -26,6 +28,8 @@ export class Leases {
   readonly #options: LeasesOptions
   #intervalSeconds = FIRST_INTERVAL
   #asked = false
+  /** The last list of what this agent has did not get through. */
+  #reconcile = false
   #wake = new AbortController()
 
   constructor(options: LeasesOptions) {
@@ -56,10 +60,12 @@ export class Leases {
         await this.#untilHeld(signal)
         continue
       }
+      const reconcile = this.#asked || this.#reconcile
+      this.#reconcile = false
       this.#asked = false
       let pauseMs: number
       try {
-        await this.#renew(signal)
+        await this.#renew(reconcile, signal)
         failures = 0
         pauseMs = this.#nextMs()
       } catch (error) {
@@ -70,6 +76,8 @@ export class Leases {
           throw toFatalError(error)
         }
         failures += 1
+        // Until it has been heard.
+        this.#reconcile ||= reconcile
         noteFailure(this.#options.log, 'renew leases', failures, error)
         const maxMs = this.#intervalSeconds * 1000
         pauseMs = backoffMs(failures, error, Math.random(), { baseMs: 500, maxMs })
@@ -93,14 +101,21 @@ export class Leases {
     return this.#intervalSeconds * 1000 * (0.85 + Math.random() * 0.15)
   }
 
-  async #renew(signal: AbortSignal): Promise<void> {
-    const { client, pool, agent, runs } = this.#options
+  async #renew(reconcile: boolean, signal: AbortSignal): Promise<void> {
+    const { client, pool, agent, runs, onMissing } = this.#options
     // The lease counts from here: the API can have written it no earlier.
     const stamp = hostClock()
-    const result = await client.renew(pool, { agent, executions: runs.held() }, signal)
+    const result = await client.renew(
+      pool,
+      { agent, executions: runs.held(), ...(reconcile ? { reconcile } : {}) },
+      signal,
+    )
     this.#intervalSeconds = result.renew_seconds
     for (const answer of result.results) {
       this.#obey(answer, { stamp, graceSeconds: result.offline_grace_seconds })
+    }
+    if (result.missing !== undefined && result.missing.length > 0) {
+      onMissing(result.missing)
     }
   }
 

@@ -12,7 +12,9 @@ import { Run, type RunContextOfAgent } from './run.ts'
 import { createRunFolder, runFolder } from './run-folder.ts'
 import type { Runs } from './runs.ts'
 
-export interface PollOptions extends LeasesOptions {
+export interface PollOptions extends Omit<LeasesOptions, 'onMissing'> {
+  /** The pool's id: another pool that gets its name when it is deleted is not for this agent. */
+  workPoolId: string
   queues: string[] | undefined
   runs: Runs
   doorbell: Doorbell
@@ -83,7 +85,7 @@ export async function poll(options: PollOptions): Promise<void> {
       }
       failures += 1
       noteFailure(log, 'claim runs', failures, error)
-      // A refusal (the pool has been deleted, say) is waited out like an outage: it may be made good.
+      // A refusal is waited out like an outage: it may be made good.
       const waitMs = backoffMs(failures, error, Math.random(), { maxMs: MAX_PAUSE_MS })
       await sleep(waitMs, signal).catch(() => undefined)
     }
@@ -96,6 +98,7 @@ async function claim(options: PollOptions, longPoll: boolean): Promise<ClaimResu
     pool,
     {
       agent,
+      work_pool_id: options.workPoolId,
       work_queue_names: queues ?? null,
       limit: Math.min(runs.room, MAX_CLAIM),
       wait_seconds: longPoll ? LONG_POLL_SECONDS : 0,

@@ -1,4 +1,6 @@
+import type { ExecutionKey } from '../core/wire/execution.ts'
 import type { AgentLog } from './agent-log.ts'
+import { sentence } from './calls.ts'
 import { findRecoverable } from './infra/registry.ts'
 import { Run, type RunContextOfAgent } from './run.ts'
 import {
@@ -6,6 +8,7 @@ import {
   listRunFolders,
   readContext,
   removeRunFolder,
+  runFolder,
   type RunFolder,
 } from './run-folder.ts'
 
@@ -40,6 +43,33 @@ export async function recover(
     log.info('found runs of an earlier start', { ...recovered })
   }
   return recovered
+}
+
+/**
+ * Reports the end of executions that the API believes to be here and that are not: neither taken by this process nor on its
+ * disk, where each is written down before it is accepted. Their processes are gone, or fence themselves.
+ */
+export async function disown(
+  { runs, finishes, log, signal }: RunContextOfAgent,
+  runsFolder: string,
+  executions: ExecutionKey[],
+): Promise<void> {
+  const onDisk = new Set((await listRunFolders(runsFolder)).map(({ path }) => path))
+  const missing = executions.filter(
+    ({ flow_run_id, fence }) =>
+      runs.find(flow_run_id, fence) === undefined &&
+      !onDisk.has(runFolder(runsFolder, flow_run_id, fence).path),
+  )
+  for (const execution of missing) {
+    log.warn('a run that should be here is not; its end is reported', { ...execution })
+    const message = 'Its agent has nothing of it any more.'
+    await finishes.report({ ...execution, message, interrupted: true }).catch((error: unknown) => {
+      // Asked again, it is tried again.
+      if (!signal.aborted) {
+        log.error('the end of a missing run could not be reported', { error: sentence(error) })
+      }
+    })
+  }
 }
 
 async function recoverOne(

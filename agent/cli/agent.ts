@@ -18,7 +18,7 @@ The first SIGTERM or Ctrl-C drains: no new runs, the live ones finish. The secon
 
 Exit codes, for whoever supervises it (restarting helps with 1 only):
   0 drained   1 fault of the agent   2 impossible options   3 no such work pool   4 key not accepted
-  6 key not allowed here   7 another agent of this name runs here   8 agent too old   9 API gone
+  6 key not allowed here   7 another agent of this name runs here   8 agent too old   9 work pool deleted
   130 killed; an API that can't be reached (5 of other commands) is waited for
 `
 

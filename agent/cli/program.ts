@@ -26,7 +26,7 @@ Exit codes:
   6  refused by the API: a conflict, or a value it does not accept
   7  an agent of this name already runs on this host
   8  this version is too old for the API
-  9  the API serves no agents at this address any more
+  9  the agent's work pool was deleted, or the API serves none at this address
   130  ended by Ctrl-C; an agent: killed by the third signal
 
 First steps:

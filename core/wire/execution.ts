@@ -28,6 +28,8 @@ export const claim = z
     agent: agentIdentity,
     /** Null or absent: all queues. */
     work_queue_names: z.array(z.string()).nullish(),
+    /** The pool that the agent serves: 410 once it is deleted, whatever has its name then. */
+    work_pool_id: uuid.nullish(),
     /** How many runs the agent has room for. */
     limit: z.int().min(1).max(100),
     /** Long poll: how many seconds to wait for a run (25 at most); 0 answers at once. */
@@ -92,7 +94,12 @@ export type AcceptResult = z.infer<typeof acceptResult>
 
 /** Heartbeat, renewal of all leases, and at reconnect the list of what really runs: one call. */
 export const renew = z
-  .strictObject({ agent: agentIdentity, executions: z.array(executionKey).max(1000) })
+  .strictObject({
+    agent: agentIdentity,
+    executions: z.array(executionKey).max(1000),
+    /** These are all that the agent has: the answer names those that the home believes it to have besides. */
+    reconcile: z.boolean().optional(),
+  })
   .meta({ id: 'Renew' })
 export type Renew = z.infer<typeof renew>
 
@@ -112,6 +119,8 @@ export const renewResult = z
         reason: z.string().nullable(),
       }),
     ),
+    /** With `reconcile`: of these the agent reports the end, unless it has them after all. */
+    missing: z.array(executionKey).optional(),
   })
   .meta({ id: 'RenewResult' })
 export type RenewResult = z.infer<typeof renewResult>

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { AgentFixture, hasEnded, shell } from '../support/node/agent-fixture.ts'
@@ -64,6 +66,22 @@ describe('the API', () => {
     const run = fixture.plane.enqueue(shell('exit 2'))
     await hasEnded(run)
     expect(run.ends[0]).toMatchObject({ exit_code: 2 })
+  })
+
+  test('a pool that is deleted is served no more: what runs is brought to its end, then the agent ends', async () => {
+    const agent = await fixture.startAgent()
+    const go = join(agent.home, 'go')
+    const waits = `echo $$; while [ ! -e ${go} ]; do sleep 0.1; done; exit 3`
+    const run = fixture.plane.enqueue(shell(waits))
+    const { isAlive } = await fixture.processOf(run)
+    fixture.plane.trouble = (path) => (path.endsWith('/claim') ? { status: 410 } : undefined)
+    fixture.plane.ring()
+    await agent.says('taking no more runs')
+    expect(isAlive()).toBe(true)
+    await writeFile(go, '')
+    await hasEnded(run)
+    expect(run.ends[0]).toMatchObject({ exit_code: 3 })
+    expect(await agent.exit()).toBe(9)
   })
 
   test('a pool of another type is not for this agent', async () => {

@@ -110,6 +110,23 @@ describe('an agent that was killed and is started again', () => {
     expect(run.ends[0]?.message).toContain('lease')
   })
 
+  test('the end of a run that it should have, and has not, is reported when it comes back', async () => {
+    await fixture.startAgent()
+    const lasting = fixture.plane.enqueue(shell('echo $$; sleep 300'))
+    const { isAlive } = await fixture.processOf(lasting)
+    const missing = fixture.plane.enqueue(shell('echo never'))
+    await hasEnded(missing)
+    missing.ends = []
+    missing.stage = 'accepted'
+    fixture.plane.cutDoorbells()
+    await until('its end is reported', () => missing.ends.length > 0)
+    expect(missing.ends).toEqual([
+      expect.objectContaining({ fence: 1, interrupted: true, message: expect.any(String) }),
+    ])
+    expect(lasting.ends).toEqual([])
+    expect(isAlive()).toBe(true)
+  })
+
   test('two agents do not share an identity', async () => {
     const agent = await fixture.startAgent()
     await fixture.isWaiting()

@@ -123,6 +123,86 @@ describe("an agent's link", () => {
     expect(claimed.runs).toMatchObject([{ fence: 2, flow_run: { id } }])
   })
 
+  it('asks an agent for the runs that it should have and does not name', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const made = await Promise.all(
+      [1, 2].map(async () => await client.createFlowRunFromDeployment(deployment.id)),
+    )
+    const agent = anAgent()
+    await client.claim(pool.name, { agent, limit: 2 })
+    const executions = made.map(({ id }) => ({ flow_run_id: id, fence: 1 }))
+    const reconcile = async (named: typeof executions) =>
+      (await client.renew(pool.name, { agent, executions: named, reconcile: true })).missing
+    // Not accepted: nothing was started, and they go back by themselves.
+    expect(await reconcile([])).toEqual([])
+    await client.accept(pool.name, { agent_id: agent.agent_id, executions })
+    const [, second] = executions
+    expect(await reconcile(executions.slice(0, 1))).toEqual([second])
+    expect(await reconcile(executions)).toEqual([])
+    const plain = await client.renew(pool.name, { agent, executions: [] })
+    expect(plain.missing).toBeUndefined()
+    const other = await client.renew(pool.name, {
+      agent: anAgent(),
+      executions: [],
+      reconcile: true,
+    })
+    expect(other.missing).toEqual([])
+    const proof = { flow_run_id: made[0]?.id ?? '', fence: 1, interrupted: true }
+    const { results } = await client.finish(pool.name, {
+      agent_id: agent.agent_id,
+      executions: [proof],
+    })
+    expect(results).toMatchObject([{ answer: 'ended', state: { type: 'SCHEDULED' } }])
+  })
+
+  it('ends with a deleted pool: runs go on to their end, and nothing more is claimed', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const deployment = await aDeployment(test, pool.name)
+    const live = await client.createFlowRunFromDeployment(deployment.id)
+    const agent = anAgent()
+    const claim = { agent, limit: 1, work_pool_id: pool.id }
+    const { runs } = await client.claim(pool.name, claim)
+    const execution = { flow_run_id: live.id, fence: 1 }
+    const { agent_id } = agent
+    await client.accept(pool.name, { agent_id, executions: [execution] })
+    const inside = clientOf(runs[0]?.run_token)
+    await inside.setFlowRunState(live.id, { type: 'RUNNING' })
+    const waiting = await client.createFlowRunFromDeployment(deployment.id)
+    const renewed = async () =>
+      (await client.renew(pool.name, { agent, executions: [execution] })).results
+
+    await client.deleteWorkPool(pool.name)
+    await expect(client.claim(pool.name, claim)).rejects.toMatchObject({ status: 410 })
+    await expect(client.claim(pool.name, { agent, limit: 1 })).rejects.toMatchObject({
+      status: 404,
+    })
+    expect(await renewed()).toMatchObject([{ answer: 'keep' }])
+
+    const again = await client.createWorkPool({ name: pool.name, type: 'process' })
+    expect(again.id).not.toBe(pool.id)
+    await expect(client.claim(pool.name, claim)).rejects.toMatchObject({ status: 410 })
+    const fresh = await client.claim(pool.name, { ...claim, work_pool_id: again.id })
+    expect(fresh.runs).toEqual([])
+    expect(await renewed()).toMatchObject([{ answer: 'keep' }])
+    await inside.setFlowRunState(live.id, { type: 'COMPLETED' })
+    const { results } = await client.finish(pool.name, {
+      agent_id,
+      executions: [{ ...execution, exit_code: 0 }],
+    })
+    expect(results).toMatchObject([{ answer: 'ended', state: { type: 'COMPLETED' } }])
+    expect(await client.readFlowRun(waiting.id)).toMatchObject({
+      state_type: 'SCHEDULED',
+      work_queue_id: null,
+    })
+    const cancelled = await client.setFlowRunState(waiting.id, { type: 'CANCELLING' })
+    expect(cancelled.state).toMatchObject({ type: 'CANCELLED' })
+  })
+
   it('stops a run that is cancelled', async () => {
     const test = await aWorkspace()
     const { client } = test

@@ -6,6 +6,7 @@ import type {
   Claim,
   ClaimedRun,
   ClaimResult,
+  ExecutionKey,
   Finish,
   FinishResult,
   Renew,
@@ -44,8 +45,11 @@ const RUN_TOKEN_SECONDS = 30 * 24 * 3600
 export async function claim(
   home: Home,
   request: Claim,
-): Promise<ClaimResult | { unknown_queue: string }> {
+): Promise<ClaimResult | { unknown_queue: string } | { gone: true }> {
   await pullChanges(home)
+  if (home.store.isPoolDeleted()) {
+    return { gone: true }
+  }
   const queues = queueIds(home, request.work_queue_names)
   if (typeof queues === 'string') {
     return { unknown_queue: queues }
@@ -135,12 +139,26 @@ export function renew(home: Home, request: Renew): RenewResult {
   })
   home.presence.seen(request.agent, null)
   home.afterChange()
+  const missing = request.reconcile === true ? unnamed(home, request) : undefined
   return {
     lease_seconds: LEASE_SECONDS,
     renew_seconds: results.length > 0 ? RENEW_SECONDS : IDLE_RENEW_SECONDS,
     offline_grace_seconds: OFFLINE_GRACE_SECONDS,
     results,
+    ...(missing === undefined ? {} : { missing }),
   }
+}
+
+/**
+ * What the agent should have by our books and does not name. It may have taken it since it wrote its list, so that only the
+ * agent, asked for each by its fence, can prove that it is not there.
+ */
+function unnamed(home: Home, { agent, executions }: Renew): ExecutionKey[] {
+  const named = new Set(executions.map(({ flow_run_id, fence }) => `${flow_run_id}.${fence}`))
+  return home.store
+    .liveOfAgent(agent.agent_id)
+    .filter((run) => run.accepted && !named.has(`${run.record.id}.${run.fence}`))
+    .map((run) => ({ flow_run_id: run.record.id, fence: run.fence }))
 }
 
 /** The proof that executions have ended. Idempotent by fence. Ending one and ringing for the next is one transaction. */
@@ -178,7 +196,8 @@ export function openDoorbell(
   }
   // What became claimable, or was cancelled, between the agent's last call and now is told at once.
   home.ring()
-  if (home.store.liveOfAgent(agent.id).some(({ record }) => record.state_type === 'CANCELLING')) {
+  // An agent that comes back says what it really runs.
+  if (home.store.liveOfAgent(agent.id).length > 0) {
     home.doorbell.callBack(agent.id)
   }
   home.arm()

@@ -300,6 +300,11 @@ export class WorkPoolStore {
     return (parseConfig(row) as HomeWorkPool | null) ?? undefined
   }
 
+  isPoolDeleted(): boolean {
+    const query = "SELECT 1 FROM config WHERE kind = 'work_pool' AND body = 'null'"
+    return this.#sql.exec(query).toArray().length > 0
+  }
+
   deployment(id: string): HomeDeployment | undefined {
     const [row] = this.#sql
       .exec<{ body: string }>("SELECT body FROM config WHERE kind = 'deployment' AND id = ?", id)

@@ -18,7 +18,6 @@ import type {
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
-import type { ChangeOrder } from '#domain/bulk-change.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import type { DateWindow } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
@@ -144,28 +143,12 @@ export class WorkPool extends DurableObject<Bindings> {
     return await bulk.proposeStates(this.#of(context), chosen, request, proposer)
   }
 
-  async createManyFlowRuns(
-    context: HomeContext,
-    requests: NewFlowRun[],
-    reserved: string[],
-  ): Promise<string[]> {
-    return await bulk.createManyFlowRuns(this.#of(context), requests, reserved)
-  }
-
-  async changeFlowRuns(
-    context: HomeContext,
-    chosen: bulk.ChosenRuns,
-    order: ChangeOrder,
-  ): Promise<bulk.ChangedRun[]> {
-    return await bulk.changeFlowRuns(this.#of(context), chosen, order)
-  }
-
   // Executions
 
   async claim(
     context: HomeContext,
     request: Claim,
-  ): Promise<ClaimResult | { unknown_queue: string }> {
+  ): Promise<ClaimResult | { unknown_queue: string } | { gone: true }> {
     return await executions.claim(this.#of(context), request)
   }
 

@@ -11,10 +11,19 @@ import {
   renewResult,
   type Claim,
   type ClaimResult,
+  type RenewResult,
 } from '#core/wire/execution.ts'
 import { scheduledFlowRunsQuery, workerFlowRun } from '#core/wire/work-queue.ts'
+import { problem } from '#core/wire/problem.ts'
 import { DomainError } from '#domain/errors.ts'
-import { workPoolHome, type WorkPoolHome } from '../operations/work-pool-home.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import { askHomes } from '../operations/executions-by-home.ts'
+import {
+  forgetWorkPool,
+  servedHome,
+  workPoolHome,
+  type WorkPoolHome,
+} from '../operations/work-pool-home.ts'
 import { endpoint, nameParam, type Api } from './endpoint.ts'
 import { openDoorbell, waitForRing } from './doorbell.ts'
 
@@ -31,13 +40,15 @@ export function addExecutionRoutes(api: Api): void {
       summary: 'Claim runs; with `wait_seconds` a long poll',
       params: nameParam,
       body: claim,
-      answers: { 200: claimResult },
+      answers: { 200: claimResult, 410: problem },
       errors: [404],
       survivesOutage: true,
     },
     async ({ workspace, params, body }) => {
-      const home = await workPoolHome(workspace, params.name)
-      return { status: 200, body: await claimOrWait(home, body) }
+      const result = await claimServed(workspace, params.name, body)
+      return result === 'gone'
+        ? { status: 410, body: { detail: `Work pool "${params.name}" was deleted.` } }
+        : { status: 200, body: result }
     },
   )
   endpoint(
@@ -54,8 +65,12 @@ export function addExecutionRoutes(api: Api): void {
       survivesOutage: true,
     },
     async ({ workspace, params, body }) => {
-      const home = await workPoolHome(workspace, params.name)
-      return { status: 200, body: await home.stub.accept(home.context, body) }
+      const { executions } = body
+      const results = await askHomes(workspace, params.name, executions, async (home, own) => {
+        const answer = await home.stub.accept(home.context, { ...body, executions: own })
+        return answer.results
+      })
+      return { status: 200, body: { results } }
     },
   )
   endpoint(
@@ -72,8 +87,22 @@ export function addExecutionRoutes(api: Api): void {
       survivesOutage: true,
     },
     async ({ workspace, params, body }) => {
-      const home = await workPoolHome(workspace, params.name)
-      return { status: 200, body: await home.stub.renew(home.context, body) }
+      const answers: RenewResult[] = []
+      const { executions } = body
+      const results = await askHomes(workspace, params.name, executions, async (home, own) => {
+        const answer = await home.stub.renew(home.context, { ...body, executions: own })
+        answers.push(answer)
+        return answer.results
+      })
+      const [first] = answers
+      if (first === undefined) {
+        throw new Error('a renewal that no home has answered')
+      }
+      const missing = answers.flatMap((answer) => answer.missing ?? [])
+      return {
+        status: 200,
+        body: { ...first, results, ...(body.reconcile === true ? { missing } : {}) },
+      }
     },
   )
   endpoint(
@@ -90,8 +119,12 @@ export function addExecutionRoutes(api: Api): void {
       survivesOutage: true,
     },
     async ({ workspace, params, body }) => {
-      const home = await workPoolHome(workspace, params.name)
-      return { status: 200, body: await home.stub.finish(home.context, body) }
+      const { executions } = body
+      const results = await askHomes(workspace, params.name, executions, async (home, own) => {
+        const answer = await home.stub.finish(home.context, { ...body, executions: own })
+        return answer.results
+      })
+      return { status: 200, body: { results } }
     },
   )
   addDoorbellRoute(api)
@@ -156,20 +189,43 @@ function addPollRoute(api: Api): void {
   )
 }
 
+/** A pool that its home knows to be deleted is looked for once more: another may have its name. */
+async function claimServed(
+  workspace: Workspace,
+  name: string,
+  request: Claim,
+): Promise<ClaimResult | 'gone'> {
+  const id = request.work_pool_id ?? null
+  const home = await servedHome(workspace, name, id)
+  const first = home === undefined ? 'gone' : await claimOrWait(home, request)
+  if (first !== 'gone') {
+    return first
+  }
+  forgetWorkPool(workspace, name)
+  const again = await servedHome(workspace, name, id)
+  return again === undefined ? 'gone' : await claimOrWait(again, request)
+}
+
 /**
  * Claims; with nothing there the request waits here, in the stateless Worker, whose waiting is free, and holds the doorbell for
  * the agent.
  */
-async function claimOrWait(home: WorkPoolHome, request: Claim): Promise<ClaimResult> {
-  const first = known(await home.stub.claim(home.context, request), home.name)
+async function claimOrWait(home: WorkPoolHome, request: Claim): Promise<ClaimResult | 'gone'> {
+  const claimed = await home.stub.claim(home.context, request)
+  if ('gone' in claimed) {
+    return 'gone'
+  }
+  const first = known(claimed, home.name)
   const waitSeconds = request.wait_seconds ?? 0
   if (first.runs.length > 0 || waitSeconds === 0) {
     return first
   }
   const rung = await waitForRing(home, request, waitSeconds)
-  return rung === 'work'
-    ? known(await home.stub.claim(home.context, request), home.name)
-    : { ...first, renew: rung === 'renew' }
+  if (rung !== 'work') {
+    return { ...first, renew: rung === 'renew' }
+  }
+  const second = await home.stub.claim(home.context, request)
+  return 'gone' in second ? 'gone' : known(second, home.name)
 }
 
 function known<T extends object>(result: T | { unknown_queue: string }, pool: string): T {

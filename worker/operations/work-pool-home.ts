@@ -1,5 +1,6 @@
 import type { HomeKey } from '#core/flow-run-id.ts'
 import { DomainError } from '#domain/errors.ts'
+import { findHome } from '#storage/homes.ts'
 import { findWorkPoolKey } from '#storage/work-pools.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import type { HomeContext, WorkPool } from '../durable/work-pool.ts'
@@ -27,6 +28,28 @@ export async function workPoolHome(workspace: Workspace, name: string): Promise<
     throw new DomainError('not_found', `Work pool "${name}" not found.`)
   }
   return { name, context: homeContext(workspace, key), stub: homeStub(workspace, key) }
+}
+
+/**
+ * The home of the pool that an agent serves. Undefined: that pool was deleted, though another may have its name.
+ * @param id the pool's, as the agent knows it; null: whichever has the name
+ */
+export async function servedHome(
+  workspace: Workspace,
+  name: string,
+  id: string | null,
+): Promise<WorkPoolHome | undefined> {
+  const key = await homeKey(workspace, name)
+  if (id === null) {
+    return await workPoolHome(workspace, name)
+  }
+  const home = key === undefined ? undefined : await findHome(workspace, key)
+  return home?.work_pool_id === id ? await workPoolHome(workspace, name) : undefined
+}
+
+/** Its home says that the pool is deleted: the next look asks the store. */
+export function forgetWorkPool(workspace: Workspace, name: string): void {
+  known.delete(`${workspace.id}:${name}`)
 }
 
 async function homeKey(workspace: Workspace, name: string): Promise<HomeKey | undefined> {

@@ -175,6 +175,13 @@ export class FakeControlPlane {
     if (Number(url.searchParams.get('version')) < this.#version) {
       socket.send(JSON.stringify({ type: 'work', version: this.#version }))
     }
+    if (this.#held().length > 0) {
+      socket.send(JSON.stringify({ type: 'renew' }))
+    }
+  }
+
+  #held(): PlacedRun[] {
+    return [...this.runs.values()].filter(({ stage }) => stage === 'accepted')
   }
 
   async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -271,7 +278,12 @@ export class FakeControlPlane {
 
   #renew(asked: Renew) {
     this.renewals.push(asked)
+    const named = new Set(asked.executions.map(({ flow_run_id }) => flow_run_id))
+    const missing = this.#held()
+      .filter(({ id }) => !named.has(id))
+      .map(({ id, fence }) => ({ flow_run_id: id, fence }))
     return {
+      ...(asked.reconcile === true ? { missing } : {}),
       lease_seconds: 30,
       renew_seconds: this.renewSeconds,
       offline_grace_seconds: this.offlineGraceSeconds,
