@@ -18,6 +18,7 @@ import type {
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
+import type { ChangeOrder } from '#domain/bulk-change.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import type { DateWindow } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
@@ -141,6 +142,22 @@ export class WorkPool extends DurableObject<Bindings> {
     proposer: Proposer,
   ): Promise<{ id: string; result: OrchestrationResult }[]> {
     return await bulk.proposeStates(this.#of(context), chosen, request, proposer)
+  }
+
+  async createManyFlowRuns(
+    context: HomeContext,
+    requests: NewFlowRun[],
+    reserved: string[],
+  ): Promise<string[]> {
+    return await bulk.createManyFlowRuns(this.#of(context), requests, reserved)
+  }
+
+  async changeFlowRuns(
+    context: HomeContext,
+    chosen: bulk.ChosenRuns,
+    order: ChangeOrder,
+  ): Promise<bulk.ChangedRun[]> {
+    return await bulk.changeFlowRuns(this.#of(context), chosen, order)
   }
 
   // Executions
