@@ -8,6 +8,7 @@ class Far {
   readonly store = new Map<string, number>()
   readonly acknowledged: string[] = []
   readonly setAside: string[] = []
+  readonly refused = new Set<string>()
   readonly sizes: number[] = []
   marker = false
   time = 0
@@ -24,7 +25,12 @@ class Far {
       all: () => [...this.rows.keys()],
       write: async (json) => await this.#write(json),
       acknowledged: (rows) => this.acknowledged.push(...rows.map(({ id }) => id)),
-      setAside: (row) => this.setAside.push(row.id),
+      setAside: (row) => {
+        this.setAside.push(row.id)
+        this.refused.add(row.id)
+      },
+      takeBack: (id) => this.refused.delete(id),
+      refused: () => [...this.refused],
       readMarker: () => this.marker,
       writeMarker: (dirty) => {
         this.marker = dirty
@@ -164,6 +170,56 @@ describe('Flusher', () => {
     far.change(flusher, 'row 37')
     expect(await flusher.flushed()).toBe(true)
     expect(far.store.get('row 37')).toBe(2)
+    expect([flusher.due, far.refused.size]).toEqual([null, 0])
+  })
+
+  it('tries a row that was refused again, ever more seldom, and after a restart', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.answers = Array.from({ length: 9 }, () => refuses('a'))
+    far.change(flusher, 'a')
+    await flusher.flushed()
+    const waits: number[] = []
+    for (let tries = 0; tries < 8; tries += 1) {
+      const due = flusher.due ?? Number.NaN
+      waits.push((due - far.time) / 60_000_000)
+      far.time = due
+      await flusher.onAlarm()
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60])
+    expect(far.store.size).toBe(0)
+    const restarted = far.flusher()
+    expect(restarted.due).toBe(far.time)
+    await restarted.onAlarm()
+    expect(far.store.get('a')).toBe(1)
+    expect([restarted.due, far.refused.size]).toEqual([null, 0])
+  })
+
+  it('forgets a refused row that is gone', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.answers = [refuses('a')]
+    far.change(flusher, 'a')
+    await flusher.flushed()
+    far.rows.delete('a')
+    far.time = flusher.due ?? 0
+    await flusher.onAlarm()
+    expect([flusher.due, far.refused.size]).toEqual([null, 0])
+  })
+
+  it('says since when something waits', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    expect(flusher.waitingSince).toBeNull()
+    far.time = 5
+    far.change(flusher, 'a')
+    far.time = 9
+    far.answers = [away]
+    await flusher.flushed()
+    far.change(flusher, 'b')
+    expect(flusher.waitingSince).toBe(5)
+    await flusher.flushed()
+    expect(flusher.waitingSince).toBeNull()
   })
 
   it('does not take a store that goes away for a bad row', async () => {

@@ -39,7 +39,7 @@ export const EVENT_TABLES: readonly string[] = [
  * A task run that has ended stays this long: as long as a client might still send one of its events again, so that those are
  * known as such without a look into the store.
  */
-const ENDED_STAYS_MS = 15 * 60_000
+export const ENDED_STAYS_MS = 15 * 60_000
 /** One that has not ended stays longer; its process may be silent for hours, or may have been killed. */
 const OPEN_STAYS_MS = 24 * 3_600_000
 const SWEEP_PAUSE_MS = 60_000
@@ -147,6 +147,14 @@ export class TaskRunStore {
 
   noteFault(id: string, seq: number, error: string): void {
     this.#sql.exec('INSERT OR REPLACE INTO fault (id, seq, error) VALUES (?, ?, ?)', id, seq, error)
+  }
+
+  forgetFault(id: string): void {
+    this.#sql.exec('DELETE FROM fault WHERE id = ?', id)
+  }
+
+  faults(): string[] {
+    return this.#ids('SELECT id FROM fault')
   }
 
   readMarker(): boolean {

@@ -14,11 +14,15 @@ export interface FlushTarget {
   /** All ids in the object, for the time after a restart, when nobody knows which of them were flushed. */
   all(): string[]
   /** Writes rows to the store in one statement. Must be repeatable: the store takes newer `seq` only. */
-  write(json: string): Promise<void>
+  write(json: string, count: number): Promise<void>
   /** The store holds these versions now. */
   acknowledged(rows: FlushRow[]): void
-  /** A row that the store refuses by itself, not because it is away; the rest goes through. */
+  /** A row that the store refuses by itself, not because it is away; the rest goes through. Kept for the time after a restart. */
   setAside(row: FlushRow, error: unknown): void
+  /** The store has taken a row that it had refused. */
+  takeBack(id: string): void
+  /** What was set aside and not taken back. */
+  refused(): string[]
   /** The durable marker: something may not have been flushed. */
   readMarker(): boolean
   writeMarker(dirty: boolean): void
@@ -32,8 +36,11 @@ const MAX_ROWS = 500
 const GATHER_MICROS = 500_000
 /** A client waits this long for the store; then it is answered anyway, since the row is safe in the object. */
 const CLIENT_WAIT_MS = 1000
-/** D1 gives a statement up after 30 s. */
+/** A statement takes milliseconds, and D1 gives it up after 30 s; one that is repeated while it still goes on does no harm. */
+const WRITE_WAIT_MS = 10_000
 const IN_FLIGHT_MICROS = 35_000_000
+/** A row that is refused is tried again, since a new version of the Worker may have mended its table. */
+const REFUSED_MICROS = { first: 60_000_000, longest: 3_600_000_000 }
 const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
 
 /**
@@ -43,11 +50,14 @@ const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
 export class Flusher {
   readonly #target: FlushTarget
   readonly #dirty: Set<string>
+  /** Rows that the store refuses: how often it has, and when they are tried again. */
+  readonly #refused: Map<string, { tries: number; at: number }>
   #inFlight: Promise<void> | undefined
   #failures = 0
   #marked: boolean
   /** When the alarm is to flush, in microseconds; null when there is nothing to do. */
   #due: number | null = null
+  #waitingSince: number | null = null
 
   constructor(target: FlushTarget) {
     this.#target = target
@@ -55,12 +65,21 @@ export class Flusher {
     this.#dirty = new Set(this.#marked ? target.all() : [])
     if (this.#marked) {
       this.#due = target.now()
+      this.#waitingSince = target.now()
     }
+    this.#refused = new Map(target.refused().map((id) => [id, { tries: 0, at: target.now() }]))
   }
 
   /** When the object's alarm must call `onAlarm`; null: not at all. */
   get due(): number | null {
-    return this.#due
+    const times = [this.#due ?? Infinity, ...[...this.#refused.values()].map(({ at }) => at)]
+    const next = Math.min(...times)
+    return next === Infinity ? null : next
+  }
+
+  /** Since when something waits for the store, in microseconds; null when nothing does. */
+  get waitingSince(): number | null {
+    return this.#waitingSince
   }
 
   /** Call it in the same turn as the write of the row. */
@@ -70,6 +89,7 @@ export class Flusher {
       this.#marked = true
     }
     this.#dirty.add(id)
+    this.#waitingSince ??= this.#target.now()
     this.#due ??= this.#target.now() + GATHER_MICROS
   }
 
@@ -95,7 +115,15 @@ export class Flusher {
 
   /** Flushes when it is time; never throws. */
   async onAlarm(): Promise<void> {
-    if (this.#due !== null && this.#due <= this.#target.now()) {
+    const now = this.#target.now()
+    for (const [id, refused] of this.#refused) {
+      if (refused.at <= now) {
+        refused.at = Infinity
+        this.#dirty.add(id)
+        this.#due = now
+      }
+    }
+    if (this.#due !== null && this.#due <= now) {
       await this.#drain().catch(() => undefined)
     }
   }
@@ -117,6 +145,7 @@ export class Flusher {
     // Should the object die meanwhile, its alarm still comes.
     this.#due = this.#target.now() + IN_FLIGHT_MICROS
     const ids = [...this.#dirty]
+    const began = this.#target.now()
     try {
       while (ids.length > 0) {
         const some = ids.splice(0, MAX_ROWS)
@@ -126,6 +155,7 @@ export class Flusher {
         for (const id of some) {
           this.#dirty.delete(id)
         }
+        this.#forgetGone(some, rows)
         const unwritten = new Set(rows)
         try {
           for (const batch of byBytes(rows)) {
@@ -138,6 +168,7 @@ export class Flusher {
         }
       }
       this.#failures = 0
+      this.#waitingSince = this.#dirty.size === 0 ? null : began
     } catch (error) {
       this.#failures += 1
       throw error
@@ -146,10 +177,27 @@ export class Flusher {
     }
   }
 
+  /** What is no longer in the object need not be taken by the store. */
+  #forgetGone(asked: string[], rows: FlushRow[]): void {
+    if (this.#refused.size > 0) {
+      const there = new Set(rows.map(({ id }) => id))
+      for (const id of asked.filter((candidate) => !there.has(candidate))) {
+        this.#takeBack(id)
+      }
+    }
+  }
+
+  #takeBack(id: string): void {
+    if (this.#refused.delete(id)) {
+      this.#target.takeBack(id)
+    }
+  }
+
   /** Takes what it wrote, or set aside, out of `unwritten`. */
-  async #writeBatch(rows: FlushRow[], unwritten: Set<FlushRow>): Promise<void> {
+  async #writeBatch(rows: RowText[], unwritten: Set<FlushRow>): Promise<void> {
     try {
-      await this.#target.write(JSON.stringify(rows.map((row) => row.columns)))
+      const json = `[${rows.map(({ text }) => text).join(',')}]`
+      await inTime(this.#target.write(json, rows.length))
     } catch (error) {
       if (!isRowFault(error)) {
         throw error
@@ -157,18 +205,23 @@ export class Flusher {
       await this.#bisect(rows, unwritten, error)
       return
     }
-    for (const row of rows) {
+    const written = rows.map(({ row }) => row)
+    for (const row of written) {
       unwritten.delete(row)
+      this.#takeBack(row.id)
     }
-    this.#target.acknowledged(rows)
+    this.#target.acknowledged(written)
   }
 
   /** A statement that the store refuses is halved until the bad row stands alone; it is set aside, the rest goes through. */
-  async #bisect(rows: FlushRow[], unwritten: Set<FlushRow>, error: unknown): Promise<void> {
+  async #bisect(rows: RowText[], unwritten: Set<FlushRow>, error: unknown): Promise<void> {
     const [only] = rows
     if (rows.length === 1 && only !== undefined) {
-      unwritten.delete(only)
-      this.#target.setAside(only, error)
+      unwritten.delete(only.row)
+      const tries = this.#refused.get(only.row.id)?.tries ?? 0
+      const wait = Math.min(REFUSED_MICROS.first * 2 ** tries, REFUSED_MICROS.longest)
+      this.#refused.set(only.row.id, { tries: tries + 1, at: this.#target.now() + wait })
+      this.#target.setAside(only.row, error)
       return
     }
     const middle = Math.ceil(rows.length / 2)
@@ -193,25 +246,54 @@ export class Flusher {
   }
 }
 
-function byBytes(rows: FlushRow[]): FlushRow[][] {
-  const batches: FlushRow[][] = []
-  let batch: FlushRow[] = []
+interface RowText {
+  row: FlushRow
+  /** Its columns as JSON. */
+  text: string
+}
+
+function byBytes(rows: FlushRow[]): RowText[][] {
+  const batches: RowText[][] = []
+  let batch: RowText[] = []
   let bytes = 0
   for (const row of rows) {
-    const size = JSON.stringify(row.columns).length
+    const text = JSON.stringify(row.columns)
+    const size = bytesOf(text)
     if (batch.length > 0 && bytes + size > MAX_BYTES) {
       batches.push(batch)
       batch = []
       bytes = 0
     }
-    batch.push(row)
+    batch.push({ row, text })
     bytes += size
   }
   return batch.length === 0 ? batches : [...batches, batch]
 }
 
+/** As UTF-8, in which D1 counts: it takes no parameter over 2 MB. */
+function bytesOf(text: string): number {
+  return isAscii(text) ? text.length : new TextEncoder().encode(text).length
+}
+
+function isAscii(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- the range is what is meant
+  return /^[\u0000-\u007f]*$/.test(text)
+}
+
+async function inTime(write: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    late.reject(new Error(`the store did not answer within ${WRITE_WAIT_MS} ms`))
+  }, WRITE_WAIT_MS)
+  try {
+    await Promise.race([write, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** The row itself is at fault (a constraint, a type, its size); anything else is the store being away or busy. */
 function isRowFault(error: unknown): boolean {
   const text = error instanceof Error ? error.message : String(error)
-  return /constraint|datatype mismatch|too big|malformed JSON/i.test(text)
+  return /constraint|datatype mismatch|too big|too large|out of range|malformed JSON/i.test(text)
 }

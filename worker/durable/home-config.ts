@@ -1,5 +1,6 @@
 import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import { settled, type HomeRun } from '#domain/execution.ts'
+import { briefly } from '#storage/briefly.ts'
 import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
 import { readHomeWorkPool, type HomeWorkPool } from '#storage/work-pools.ts'
 import { create, remove } from './home-runs.ts'
@@ -47,12 +48,18 @@ export async function applyDeployment(
 export async function pullChanges(home: Home): Promise<void> {
   const now = home.now()
   const changes = home.store.pendingChanges(now - PULL_AFTER_MICROS)
+  if (changes.length === 0) {
+    return
+  }
+  const workspace = home.workspace()
   try {
     for (const { kind, id, since } of changes) {
       if (kind === 'work_pool') {
-        takeWorkPool(home, id, (await readHomeWorkPool(home.workspace(), id)) ?? null)
+        const read = readHomeWorkPool(workspace, id)
+        takeWorkPool(home, id, (await briefly(workspace, read)) ?? null)
       } else {
-        takeDeployment(home, id, (await readHomeDeployment(home.workspace(), id)) ?? null)
+        const read = readHomeDeployment(workspace, id)
+        takeDeployment(home, id, (await briefly(workspace, read)) ?? null)
       }
       if (since <= now - FORGET_CHANGE_MICROS) {
         home.store.clearPendingChange(kind, id)

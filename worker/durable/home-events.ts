@@ -29,7 +29,9 @@ interface Untaken {
  */
 export class HomeEvents {
   readonly #home: Home
-  #untaken: Untaken[] = []
+  readonly #untaken = new Set<Untaken>()
+  /** How many of them each run has. */
+  readonly #untakenOf = new Map<string, number>()
   #since: string | undefined
   #sending: Promise<void> | undefined
   #failures = 0
@@ -54,7 +56,7 @@ export class HomeEvents {
   }
 
   isUntaken(runId: string): boolean {
-    return this.#untaken.some(({ run_id }) => run_id === runId)
+    return this.#untakenOf.has(runId)
   }
 
   /** Call it in the same turn as the write of the run, with the number of states that were told before. */
@@ -77,7 +79,7 @@ export class HomeEvents {
     }
     this.#due = this.#home.now() + CONFIRM_MICROS
     await this.#send()
-    if (this.#untaken.length === 0) {
+    if (this.#untaken.size === 0) {
       this.#home.store.setMeta(MARK, null)
       this.#since = undefined
       this.#due = null
@@ -91,8 +93,23 @@ export class HomeEvents {
     const events = record.states.flatMap((_state, index) =>
       index < from ? [] : (flowRunStateEvent(record, index, surroundings) ?? []),
     )
-    this.#untaken.push(...events.map((event) => ({ run_id: record.id, event, again })))
+    for (const event of events) {
+      this.#untaken.add({ run_id: record.id, event, again })
+    }
+    if (events.length > 0) {
+      this.#untakenOf.set(record.id, (this.#untakenOf.get(record.id) ?? 0) + events.length)
+    }
     return events.length > 0
+  }
+
+  #taken(untaken: Untaken): void {
+    this.#untaken.delete(untaken)
+    const left = (this.#untakenOf.get(untaken.run_id) ?? 1) - 1
+    if (left === 0) {
+      this.#untakenOf.delete(untaken.run_id)
+    } else {
+      this.#untakenOf.set(untaken.run_id, left)
+    }
   }
 
   async #send(): Promise<void> {
@@ -106,8 +123,8 @@ export class HomeEvents {
     try {
       // What is written in the same turn goes together.
       await Promise.resolve()
-      while (this.#untaken.length > 0) {
-        await this.#sendBatch(this.#untaken.slice(0, BATCH))
+      while (this.#untaken.size > 0) {
+        await this.#sendBatch(firstOf(this.#untaken, BATCH))
       }
       this.#failures = 0
     } catch (error) {
@@ -137,8 +154,9 @@ export class HomeEvents {
         const events = group.map(({ event }) => event)
         const stream = eventStreamStub(workspace, group[0]?.run_id ?? null)
         await stream.recordStates(context, events, known ? since : null, this.#home.now())
-        const taken = new Set(group)
-        this.#untaken = this.#untaken.filter((untaken) => !taken.has(untaken))
+        for (const untaken of group) {
+          this.#taken(untaken)
+        }
         for (const id of new Set(group.map(({ run_id }) => run_id))) {
           this.#home.letGo(id, known)
         }
@@ -149,6 +167,17 @@ export class HomeEvents {
       throw failed.reason
     }
   }
+}
+
+function firstOf<T>(things: Iterable<T>, most: number): T[] {
+  const first: T[] = []
+  for (const thing of things) {
+    if (first.length >= most) {
+      break
+    }
+    first.push(thing)
+  }
+  return first
 }
 
 function surroundingsOf(

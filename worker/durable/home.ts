@@ -88,10 +88,14 @@ export class Home {
     this.flusher = new Flusher({
       read: (ids) => this.#flushRows(ids),
       all: () => this.store.allIds(),
-      write: (json) => upsertReplicas(this.workspace().database, flowRun, json),
+      write: (json, count) => upsertReplicas(this.workspace().database, flowRun, json, count),
       acknowledged: (rows) => this.#acknowledged(rows),
-      setAside: (row, error) =>
-        report(`the store refuses flow run ${row.id} at seq ${row.seq}; it stays at home`, error),
+      setAside: (row, error) => {
+        report(`the store refuses flow run ${row.id} at seq ${row.seq}; it stays at home`, error)
+        this.#noteRefused([...new Set([...this.#refused(), row.id])])
+      },
+      takeBack: (id) => this.#noteRefused(this.#refused().filter((refused) => refused !== id)),
+      refused: () => this.#refused(),
       readMarker: () => this.store.meta('dirty') !== undefined,
       writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
       now: () => this.now(),
@@ -240,6 +244,15 @@ export class Home {
   /** The alarm has rung, so that none is set. */
   disarmed(): void {
     this.#armedFor = null
+  }
+
+  /** The runs that the store refuses. */
+  #refused(): string[] {
+    return JSON.parse(this.store.meta('refused') ?? '[]') as string[]
+  }
+
+  #noteRefused(ids: string[]): void {
+    this.store.setMeta('refused', ids.length === 0 ? null : JSON.stringify(ids))
   }
 
   #flushRows(ids: string[]): FlushRow[] {

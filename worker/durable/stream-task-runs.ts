@@ -13,6 +13,7 @@ import {
 import { taskPolicy } from '#domain/task-run-rules.ts'
 import { applyTaskState, newTaskRun, toTaskRun, type TaskRunRecord } from '#domain/task-run.ts'
 import { judge, orchestrationResult } from '#domain/transition.ts'
+import { briefly } from '#storage/briefly.ts'
 import { newId } from '#storage/new-id.ts'
 import { replicaRow, upsertReplicas } from '#storage/replica.ts'
 import { taskRun } from '#storage/schema/runs.ts'
@@ -22,8 +23,9 @@ import type { Workspace } from '#storage/workspace.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { gatherTaskRunFacts, releaseSlotsOf } from '../operations/task-run-facts.ts'
 import type { DeferredTasks } from './deferred-tasks.ts'
-import { TaskRunStore } from './event-stream-store.ts'
+import { ENDED_STAYS_MS, TaskRunStore } from './event-stream-store.ts'
 import { Flusher, type FlushRow } from './flush.ts'
+import { report } from './report.ts'
 
 /** After a failure to tell the store of a deleted flow run. */
 const RETRY_MS = 5000
@@ -63,13 +65,17 @@ export class StreamTaskRuns {
       prepare: (ids) => this.#mergeWithStore(ids),
       read: (ids) => this.#store.list(ids).map((run) => this.#toFlushRow(run)),
       all: () => this.#store.ids(),
-      write: (json) => upsertReplicas(this.#deps.workspace().database, taskRun, json),
+      write: (json, count) => upsertReplicas(this.#deps.workspace().database, taskRun, json, count),
       acknowledged: (rows) => {
         this.#afterFlush(rows)
       },
       setAside: (row, error) => {
         this.#store.noteFault(row.id, row.seq, String(error))
       },
+      takeBack: (id) => {
+        this.#store.forgetFault(id)
+      },
+      refused: () => this.#store.faults(),
       readMarker: () => this.#store.readMarker(),
       writeMarker: (dirty) => {
         this.#store.writeMarker(dirty)
@@ -94,13 +100,13 @@ export class StreamTaskRuns {
     const text = formatTimestamp(now)
     const known = this.#knownRuns(reports)
     const changed = new Set<string>()
-    const news = reports.map((report) => {
-      if (known.deletedFlowRuns.has(report.flow_run_id ?? '')) {
+    const news = reports.map((reported) => {
+      if (known.deletedFlowRuns.has(reported.flow_run_id ?? '')) {
         return undefined
       }
-      const key = naturalKey(keyOf(report))
-      const run = known.byId.get(report.task_run_id) ?? known.byId.get(known.byKey.get(key) ?? '')
-      const next = recordTaskRun(run, report, text)
+      const key = naturalKey(keyOf(reported))
+      const run = known.byId.get(reported.task_run_id) ?? known.byId.get(known.byKey.get(key) ?? '')
+      const next = recordTaskRun(run, reported, text)
       if (next !== undefined) {
         known.byId.set(next.id, next)
         known.byKey.set(key, next.id)
@@ -129,7 +135,7 @@ export class StreamTaskRuns {
       task_key: create.task_key,
       dynamic_key: create.dynamic_key,
     }
-    await this.#load(key)
+    const merged = await this.#loadForNew(key)
     const byKey = this.#store.listByNaturalKeys([key])[0]
     if (byKey !== undefined) {
       return { taskRun: toTaskRun(byKey, now), created: false }
@@ -144,7 +150,9 @@ export class StreamTaskRuns {
     const proposed = proposedState(create.state ?? { type: 'PENDING' }, now)
     const name = generateName([Math.random(), Math.random()])
     const run = applyTaskState(newTaskRun(create, id, name, now), proposed, newId(now), now)
-    this.#merged.add(run.id)
+    if (merged) {
+      this.#merged.add(run.id)
+    }
     this.#deps.deferred.expect(run)
     await Promise.all([this.#settle(run), this.#deps.deferred.deliver(now)])
     return { taskRun: toTaskRun(run, now), created: true }
@@ -192,7 +200,12 @@ export class StreamTaskRuns {
     const written = changed.states.at(-1)
     const cacheKey = written?.state_details.cache_key
     if (verdict.kind === 'accept' && written?.type === 'COMPLETED' && cacheKey) {
-      await saveCachedState(workspace, cacheKey, written)
+      // Written is written: with the store away the result is computed again by who asks for it next.
+      await briefly(workspace, saveCachedState(workspace, cacheKey, written)).catch(
+        (error: unknown) => {
+          report('a result could not be noted as cached', error)
+        },
+      )
     }
     return {
       result: orchestrationResult(verdict, changed.states.at(-1) ?? null),
@@ -286,6 +299,26 @@ export class StreamTaskRuns {
     await this.#load({ id, flow_run_id: null, task_key: '', dynamic_key: '' })
     const run = this.#store.find(id)
     return run === undefined || run.deleted ? undefined : run
+  }
+
+  /**
+   * The same before one is made. With the store away it is made all the same if its flow run is so young that all of its task
+   * runs are still here, as far as one can know; the next flush joins it with what the store has.
+   * @returns whether the store was asked
+   */
+  async #loadForNew(key: TaskRunKey): Promise<boolean> {
+    const load = this.#load(key)
+    if (key.flow_run_id === null || Date.now() - timeOf(key.flow_run_id) > ENDED_STAYS_MS) {
+      await load
+      return true
+    }
+    try {
+      await briefly(this.#deps.workspace(), load)
+      return true
+    } catch (error) {
+      report('a task run is made without asking the store', error)
+      return false
+    }
   }
 
   /** Brings a task run in that only the store has, before a change that must know it. Throws when the store is away. */
@@ -434,6 +467,11 @@ export class StreamTaskRuns {
     this.#store.sweep(new Set(this.#unflushed.keys()), Date.now())
     this.#sweepMs = this.#store.nextSweep(Date.now())
   }
+}
+
+/** When an id of version 7 was made, in milliseconds; of others 0. */
+function timeOf(id: string): number {
+  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : 0
 }
 
 function keyOf({ task_run_id, flow_run_id, task_run }: TaskRunEvent): TaskRunKey {

@@ -265,6 +265,11 @@ export class WorkPool extends DurableObject<Bindings> {
     await scheduleWithin(this.#of(context), deploymentId, window)
   }
 
+  /** A deployment that this home owns. */
+  readDeployment(context: HomeContext, id: string): HomeDeployment | null {
+    return this.#of(context).store.deployment(id) ?? null
+  }
+
   override alarm(): void {
     onAlarm(this.#home)
   }

@@ -9,6 +9,7 @@ import {
   findDefaultResultStorage,
   setDefaultResultStorage,
 } from '#storage/result-storage.ts'
+import { LastKnown } from '../operations/last-known.ts'
 import { endpoint, type Api } from './endpoint.ts'
 
 const tag = 'Admin'
@@ -16,6 +17,9 @@ const tag = 'Admin'
 const resultStorage = z
   .object({ default_result_storage_block_id: z.string().nullable() })
   .meta({ id: 'ServerDefaultResultStorage' })
+
+/** Every flow of Prefect's asks for it as it begins. */
+const resultStorages = new LastKnown<z.infer<typeof resultStorage>>()
 
 /** Of Prefect's settings those that mean something here, under Prefect's names. */
 const settings = z
@@ -77,11 +81,15 @@ export function addAdminRoutes(api: Api): void {
       summary:
         'The block in which results are stored by default; null when flows keep them by themselves',
       answers: { 200: resultStorage },
+      errors: [503],
+      survivesOutage: true,
     },
-    async ({ workspace }) => ({
-      status: 200,
-      body: { default_result_storage_block_id: await findDefaultResultStorage(workspace) },
-    }),
+    async ({ workspace }) => {
+      const found = await resultStorages.read(workspace, '', async () => ({
+        default_result_storage_block_id: await findDefaultResultStorage(workspace),
+      }))
+      return { status: 200, body: found ?? { default_result_storage_block_id: null } }
+    },
   )
   endpoint(
     api,

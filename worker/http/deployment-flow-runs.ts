@@ -52,7 +52,8 @@ export function addDeploymentFlowRunRoutes(api: Api): void {
       params: idParam,
       body: deploymentFlowRunCreate,
       answers: { 200: flowRun, 201: flowRun },
-      errors: [400, 404, 409],
+      errors: [400, 404, 409, 503],
+      survivesOutage: true,
     },
     async ({ workspace, caller, params, body, now }) => {
       const { run, created } = await createFlowRunFromDeployment(

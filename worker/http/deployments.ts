@@ -5,11 +5,11 @@ import { DomainError } from '#domain/errors.ts'
 import * as deployments from '#storage/deployments.ts'
 import {
   deleteDeployment,
-  getDeployment,
   saveDeployment,
   setDeploymentPaused,
   updateDeployment,
 } from '../operations/change-deployment.ts'
+import { readDeployment } from '../operations/read-deployment.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
 
@@ -102,12 +102,17 @@ function addReads(api: Api): void {
       params: idParam,
       tellsPresence: true,
       answers: { 200: deployment },
-      errors: [404],
+      errors: [404, 503],
+      survivesOutage: true,
     },
-    async ({ workspace, params, now }) => ({
-      status: 200,
-      body: (await getDeployment(workspace, params.id, now)).deployment,
-    }),
+    async ({ workspace, caller, params, now }) => {
+      const guess = caller.kind === 'run' ? caller.home_key : null
+      const found = await readDeployment(workspace, params.id, guess, now)
+      if (found === undefined) {
+        throw new DomainError('not_found', 'Deployment not found')
+      }
+      return { status: 200, body: found.deployment }
+    },
   )
   endpoint(
     api,

@@ -150,6 +150,7 @@ function addDoorbellRoute(api: Api): void {
       }),
       answers: { 200: null },
       errors: [400, 404],
+      survivesOutage: true,
     },
     async ({ workspace, params, query, context }) => {
       if (context.req.header('Upgrade')?.toLowerCase() !== 'websocket') {

@@ -39,6 +39,7 @@ function addRunRoutes(api: Api): void {
       body: flowRunCreate,
       answers: { 200: flowRun, 201: flowRun },
       errors: [404],
+      survivesOutage: true,
     },
     async ({ workspace, caller, body, now }) => {
       const { run, created } = await createFlowRun(workspace, caller, body, now)
@@ -73,6 +74,7 @@ function addRunRoutes(api: Api): void {
       body: flowRunUpdate,
       answers: { 204: null },
       errors: [400, 404],
+      survivesOutage: true,
     },
     async ({ workspace, params, body, now }) => {
       checkJsonSize(body.parameters, ['parameters'])
@@ -102,6 +104,7 @@ function addRunRoutes(api: Api): void {
       body: labels,
       answers: { 204: null },
       errors: [404],
+      survivesOutage: true,
     },
     async ({ workspace, params, body }) => {
       const home = await flowRunHome(workspace, params.id)
@@ -172,6 +175,7 @@ function addStateRoutes(api: Api): void {
       bodyOptional: true,
       answers: { 200: orchestrationResult, 201: orchestrationResult },
       errors: [404],
+      survivesOutage: true,
     },
     async ({ workspace, params, body, now }) =>
       answer(await resumeFlowRun(workspace, params.id, body.run_input ?? {}), now),
@@ -186,6 +190,7 @@ function addStateRoutes(api: Api): void {
       query: z.object({ flow_run_id: uuid }),
       answers: { 200: z.array(state) },
       errors: [404],
+      survivesOutage: true,
     },
     async ({ workspace, query }) => ({
       status: 200,
@@ -202,6 +207,7 @@ function addStateRoutes(api: Api): void {
       params: idParam,
       answers: { 200: state },
       errors: [404],
+      survivesOutage: true,
     },
     async ({ workspace, params }) => ({
       status: 200,

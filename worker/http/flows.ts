@@ -7,6 +7,7 @@ import { flowEvent } from '#domain/flow-event.ts'
 import * as flows from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { objectContext } from '../operations/object-context.ts'
+import { readFlow, readFlowByName } from '../operations/read-flow.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, nameParam, type Api } from './endpoint.ts'
@@ -24,6 +25,8 @@ export function addFlowRoutes(api: Api): void {
       summary: 'Make a flow, or read the one of that name as it is',
       body: flowCreate,
       answers: { 200: flow, 201: flow },
+      errors: [503],
+      survivesOutage: true,
     },
     async (request) => {
       const { workspace, body, now } = request
@@ -44,11 +47,12 @@ export function addFlowRoutes(api: Api): void {
       summary: 'Read a flow',
       params: idParam,
       answers: { 200: flow },
-      errors: [404],
+      errors: [404, 503],
+      survivesOutage: true,
     },
     async ({ workspace, params }) => ({
       status: 200,
-      body: (await flows.findFlow(workspace, params.id)) ?? notFound(),
+      body: (await readFlow(workspace, params.id)) ?? notFound(),
     }),
   )
   endpoint(
@@ -170,7 +174,7 @@ async function getOrCreateFlow(
   body: FlowCreate,
   now: Micros,
 ): Promise<{ flow: Flow; created: boolean }> {
-  const existing = await flows.findFlowByName(workspace, body.name)
+  const existing = await readFlowByName(workspace, body.name)
   if (existing !== undefined) {
     return { flow: existing, created: false }
   }

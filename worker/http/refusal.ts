@@ -127,7 +127,7 @@ function toDomainError(error: unknown): DomainFault | undefined {
 
 /** What D1 and Durable Objects say when they are away, overloaded, restarted or cut off: all of it passes by itself. */
 const TRANSIENT =
-  /network connection lost|overloaded|storage operation exceeded timeout|caused object to be reset|reset because its code was updated|transient issue|did not answer within|no longer accessible|internal error; reference/i
+  /network connection lost|overloaded|storage operation exceeded timeout|caused object to be reset|reset because its code was updated|transient issue|did not answer within|no longer accessible|internal error; reference|internal error while starting up|SQLITE_FULL|disk is full|exceeded maximum|storage limit|write limit/i
 
 function isUnavailable(error: unknown): boolean {
   return (

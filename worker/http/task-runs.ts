@@ -34,6 +34,7 @@ export function addTaskRunRoutes(api: Api): void {
       body: taskRunCreate,
       answers: { 200: taskRun, 201: taskRun },
       errors: [403, 409, 503],
+      survivesOutage: true,
     },
     async ({ workspace, body, now }) => {
       const stream = eventStreamStub(workspace, body.flow_run_id ?? null)
@@ -52,6 +53,7 @@ export function addTaskRunRoutes(api: Api): void {
       params: idParam,
       answers: { 200: taskRun },
       errors: [404, 503],
+      survivesOutage: true,
     },
     async ({ workspace, params, now }) => {
       const { run } = await requireTaskRun(workspace, params.id)
@@ -69,6 +71,7 @@ export function addTaskRunRoutes(api: Api): void {
       body: taskRunUpdate,
       answers: { 204: null },
       errors: [403, 404, 503],
+      survivesOutage: true,
     },
     async ({ workspace, params, body, now }) => {
       const { stream } = await requireTaskRun(workspace, params.id)
@@ -138,6 +141,7 @@ function addTaskRunStates(api: Api): void {
       query: z.object({ task_run_id: uuid }),
       answers: { 200: z.array(state) },
       errors: [503],
+      survivesOutage: true,
     },
     async ({ workspace, query }) => {
       const found = await findTaskRun(workspace, query.task_run_id)
@@ -154,6 +158,7 @@ function addTaskRunStates(api: Api): void {
       params: idParam,
       answers: { 200: state },
       errors: [404, 503],
+      survivesOutage: true,
     },
     async ({ workspace, params }) => {
       const found = await findTaskRunState(workspace, params.id)

@@ -10,7 +10,6 @@ import { DEFAULT_POLICY, type FlowRunRecord, newFlowRunRecord } from '#domain/fl
 import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
 import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
 import { refuseIssues } from '#domain/refused.ts'
-import { findFlow } from '#storage/flows.ts'
 import { pickPoollessHome } from '#storage/homes.ts'
 import { reserveIdempotencyKey } from '#storage/idempotency-keys.ts'
 import { readHomeWorkPoolByName } from '#storage/work-pools.ts'
@@ -22,6 +21,8 @@ import { homeContext } from './configure-home.ts'
 import { checkJobVariables } from './check-job-variables.ts'
 import { hydrateRequest } from './hydrate-parameters.ts'
 import { hydrateTemplate } from './hydrate-template.ts'
+import { readDeploymentToRun } from './read-deployment.ts'
+import { readFlow } from './read-flow.ts'
 import { homeStub } from './stubs.ts'
 
 /** Who asks for a run. */
@@ -48,7 +49,7 @@ export async function createFlowRun(
   now: Micros,
 ): Promise<CreatedFlowRun> {
   checkSizes(body.parameters ?? {}, body)
-  const flow = await findFlow(workspace, body.flow_id)
+  const flow = await readFlow(workspace, body.flow_id)
   if (flow === undefined) {
     throw new DomainError('not_found', 'Flow not found')
   }
@@ -107,7 +108,7 @@ export async function createFlowRunFromDeployment(
   body: DeploymentFlowRunCreate,
   now: Micros,
 ): Promise<CreatedFlowRun> {
-  const config = await readHomeDeployment(workspace, deploymentId)
+  const config = await readDeploymentToRun(workspace, deploymentId)
   if (config === undefined) {
     throw new DomainError('not_found', 'Deployment not found')
   }

@@ -1,6 +1,7 @@
 import type { State } from '#core/wire/state.ts'
 import { DomainError } from '#domain/errors.ts'
 import type { TaskRunRecord } from '#domain/task-run.ts'
+import { briefly } from '#storage/briefly.ts'
 import { findTaskRunRecord, findTaskRunRecordByState } from '#storage/task-runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import type { EventStream } from '../durable/event-stream.ts'
@@ -47,11 +48,8 @@ async function find(
   inStore: () => Promise<TaskRunRecord | undefined>,
   inStream: (stream: Remote<EventStream>) => Promise<TaskRunRecord | undefined>,
 ): Promise<FoundTaskRun | undefined> {
-  let outage: unknown
-  const stored = await inStore().catch((error: unknown) => {
-    outage = error
-    return undefined
-  })
+  const asked = inStore()
+  const stored = await briefly(workspace, asked).catch(() => undefined)
   if (stored !== undefined) {
     const stream = eventStreamStub(workspace, stored.flow_run_id)
     return present({ run: (await inStream(stream)) ?? stored, stream })
@@ -64,10 +62,11 @@ async function find(
       return present({ run, stream })
     }
   }
-  if (outage !== undefined) {
-    throw new DomainError('unavailable', 'The store can not be reached now.', { cause: outage })
-  }
-  return undefined
+  // Now only the store can tell; one that is slow still does.
+  const late = await asked.catch((cause: unknown) => {
+    throw new DomainError('unavailable', 'The store can not be reached now.', { cause })
+  })
+  return late && present({ run: late, stream: eventStreamStub(workspace, late.flow_run_id) })
 }
 
 function present(found: FoundTaskRun): FoundTaskRun | undefined {

@@ -4,6 +4,7 @@ import { DomainError } from '#domain/errors.ts'
 import type { ProposedState } from '#domain/flow-run.ts'
 import { NO_FACTS, taskPolicy, type TaskRunFacts } from '#domain/task-run-rules.ts'
 import type { TaskRunRecord } from '#domain/task-run.ts'
+import { briefly } from '#storage/briefly.ts'
 import { findCachedState } from '#storage/task-caches.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { readFlowRun } from './read-flow-run.ts'
@@ -26,7 +27,7 @@ export async function gatherTaskRunFacts(
   const { cache_key, refresh_cache } = to.state_details
   const [flowRun, cached, slots] = await Promise.all([
     run.flow_run_id === null ? null : findFlowRun(workspace, run.flow_run_id, now),
-    cache_key && refresh_cache !== true ? findCachedState(workspace, cache_key, now) : null,
+    cache_key && refresh_cache !== true ? cachedState(workspace, cache_key, now) : null,
     // Deferred ones take none, as in Prefect; one that runs has what it needs.
     run.tags.length === 0 || run.state_type === 'RUNNING' || to.state_details.deferred === true
       ? NO_FACTS.slots
@@ -45,6 +46,11 @@ export async function releaseSlotsOf(
   if (run.tags.length > 0 && (run.deleted || !holds)) {
     await releaseTagSlots(workspace, run.tags, run.id, now)
   }
+}
+
+/** With the store away nothing is known to be cached, and the task computes it. */
+async function cachedState(workspace: Workspace, key: string, now: Micros) {
+  return await briefly(workspace, findCachedState(workspace, key, now)).catch(() => null)
 }
 
 async function findFlowRun(workspace: Workspace, id: string, now: Micros): Promise<FlowRun | null> {

@@ -2,6 +2,7 @@ import type { HomeKey } from '#core/flow-run-id.ts'
 import { DomainError } from '#domain/errors.ts'
 import { findHome } from '#storage/homes.ts'
 import { findWorkPoolKey } from '#storage/work-pools.ts'
+import { briefly } from '#storage/briefly.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import type { HomeContext, WorkPool } from '../durable/work-pool.ts'
 import { homeContext } from './configure-home.ts'
@@ -59,11 +60,13 @@ async function homeKey(workspace: Workspace, name: string): Promise<HomeKey | un
     return cached.key
   }
   try {
-    const pool = await findWorkPoolKey(workspace, name)
+    const asked = findWorkPoolKey(workspace, name)
+    const pool = await (cached === undefined ? asked : briefly(workspace, asked))
     remember(cacheKey, pool?.home_key)
     return pool?.home_key
   } catch (error) {
     if (cached !== undefined) {
+      remember(cacheKey, cached.key)
       return cached.key
     }
     throw error
