@@ -86,6 +86,31 @@ describe('acceptRun', () => {
       run: { live: false },
     })
   })
+
+  it.each<[string, HomeRun]>([
+    ['runs', running()],
+    ['is being cancelled', to(running(), { type: 'CANCELLING' })],
+    ['was lost while it ran', onTimer(running(), aMoment(seconds(LEASE_SECONDS)))],
+  ])('a late copy of the question ends nothing that %s', (_name, run) => {
+    const { answer, run: after } = acceptRun(run, A, 1, aMoment(seconds(LEASE_SECONDS)))
+    expect(answer).toBe('stop')
+    expect(after).toEqual(run)
+  })
+
+  it('lets a run start whose agent was thought lost while it asked', () => {
+    const later = seconds(LEASE_SECONDS)
+    const lost = onTimer(accepted(), aMoment(later))
+    expect(lost.record.state_type).toBe('CRASHED')
+    expect(acceptRun(lost, A, 1, aMoment(later))).toMatchObject({
+      answer: 'go',
+      run: {
+        live: true,
+        lost: false,
+        lease_until: seconds(2 * LEASE_SECONDS),
+        record: { state_type: 'PENDING' },
+      },
+    })
+  })
 })
 
 describe('renewRun', () => {

@@ -45,15 +45,15 @@ function whatIsWrong(run: Run, { evidence, entries, killed }: Known): string | u
 
 /** Some execution of it went without renewal for as long as a lease lasts, before that time. */
 function wasSilent({ id }: Run, { renewals, claims }: Evidence, before: number): boolean {
-  const times = renewals
-    .filter(({ run, sent }) => run === id && sent <= before)
-    .map(({ sent }) => sent)
+  // One that was accepted, and whose answer was lost, has been silent since its claim.
+  const given = claims.filter(({ runs }) => runs.some((one) => one.id === id))
+  const times = [
+    ...given.map(({ from }) => from),
+    ...renewals.filter(({ run }) => run === id).map(({ sent }) => sent),
+  ]
+    .filter((time) => time <= before)
     .toSorted((a, b) => a - b)
-  const wasGiven = claims.some(({ runs }) => runs.some((one) => one.id === id))
-  return (
-    wasGiven &&
-    [...times, before].some(
-      (time, index) => index > 0 && time - (times[index - 1] ?? 0) >= LEASE_MS,
-    )
+  return [...times, before].some(
+    (time, index) => index > 0 && time - (times[index - 1] ?? 0) >= LEASE_MS,
   )
 }

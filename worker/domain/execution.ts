@@ -165,24 +165,30 @@ export function acceptRun(
   if (!isCurrent(run, agentId, fence)) {
     return { answer: 'stop', reason: 'the execution is no longer current', run }
   }
-  if (run.record.deleted || run.record.state_type !== 'PENDING') {
+  // An agent that still asks has not heard the first answer, and has started nothing.
+  const asking = beforeLoss(run.record)?.type === 'PENDING' ? comeBack(run, moment) : run
+  if (asking.record.deleted || asking.record.state_type !== 'PENDING') {
     const reason = run.record.deleted
       ? 'the run was deleted'
       : `the run is ${String(run.record.state_name)}`
-    // Nothing was started, so the execution ends here.
-    return { answer: 'stop', reason, run: endExecution(run, { message: reason }, moment) }
+    // What was accepted before may run: this may be a late copy of the question, and only its end proves that it has ended.
+    return run.accepted
+      ? { answer: 'stop', reason, run }
+      : { answer: 'stop', reason, run: endExecution(run, { message: reason }, moment) }
   }
   const record = {
-    ...run.record,
+    ...asking.record,
     infrastructure_pid: `agent:${agentId}:${fence}`,
-    seq: run.record.seq + 1,
+    seq: asking.record.seq + 1,
     updated: formatTimestamp(moment.now),
   }
   const accepted = {
-    ...run,
+    ...asking,
     record,
     accepted: true,
-    start_by: run.accepted ? (run.start_by ?? null) : moment.now + seconds(startSeconds),
+    lost: false,
+    start_by:
+      run.accepted && !run.lost ? (run.start_by ?? null) : moment.now + seconds(startSeconds),
     lease_until: moment.now + seconds(LEASE_SECONDS),
   }
   return { answer: 'go', run: settled(accepted, moment.now) }
@@ -465,7 +471,7 @@ function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
       ? backToQueue(run, 'The agent did not accept the run.', moment)
       : endExecution(run, { message: 'The run was never started.' }, moment)
   }
-  if (run.lost || isTerminalType(run.record.state_type)) {
+  if (run.lost || endedByItself(run.record)) {
     return endExecution(run, { message: 'The agent was lost.' }, moment)
   }
   const lost = { ...run, lost: true }
@@ -489,6 +495,11 @@ function onLeaseEnd(run: HomeRun, moment: Moment): HomeRun {
       // It waits (for a retry or a resume) in a process of which nothing is known.
       return settled(lost, moment.now)
   }
+}
+
+/** Its code came to its end. Of a run that was given up, or cancelled, the process may be there still. */
+function endedByItself({ state_type: type }: FlowRunRecord): boolean {
+  return type === 'COMPLETED' || type === 'FAILED'
 }
 
 /** Nothing was started: the run waits again, at its old place. */
