@@ -16,6 +16,7 @@ function aSchedule(values: Partial<DeploymentSchedule> = {}): DeploymentSchedule
     max_scheduled_runs: null,
     parameters: {},
     slug: null,
+    missed_runs: null,
     ...values,
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatTimestamp } from '#core/time.ts'
 import type { DeploymentSchedule, Schedule } from '#core/wire/schedule.ts'
-import { planSchedules } from '#domain/scheduling.ts'
+import { planSchedules, seenAfterChange } from '#domain/scheduling.ts'
 import { NOW, seconds } from '../support/a-home-run.ts'
 
 const HOUR = 3600
@@ -22,6 +22,7 @@ function aSchedule(
     max_scheduled_runs: null,
     parameters: {},
     slug: null,
+    missed_runs: null,
     ...given,
   }
 }
@@ -68,12 +69,12 @@ describe('planSchedules', () => {
 
   it('never looks again at a schedule that is over', () => {
     const rrule = 'DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=3'
-    expect(plan(aSchedule({ rrule, timezone: 'UTC' }))).toEqual({ dates: [], nextAt: null })
+    expect(plan(aSchedule({ rrule, timezone: 'UTC' }))).toMatchObject({ dates: [], nextAt: null })
   })
 
   it('leaves inactive schedules alone', () => {
-    expect(plan(aSchedule(every(60), { active: false }))).toEqual({ dates: [], nextAt: null })
-    expect(plan()).toEqual({ dates: [], nextAt: null })
+    expect(plan(aSchedule(every(60), { active: false }))).toMatchObject({ dates: [], nextAt: null })
+    expect(plan()).toMatchObject({ dates: [], nextAt: null })
   })
 
   it('takes all schedules together, each with its own dates', () => {
@@ -131,5 +132,25 @@ describe('planSchedules', () => {
         }
       }),
     )
+  })
+})
+
+describe('seenAfterChange', () => {
+  const hourly = aSchedule(every(HOUR))
+  it.each<[string, DeploymentSchedule[], DeploymentSchedule[], number | undefined]>([
+    ['the same', [hourly], [{ ...hourly, parameters: { a: 1 } }], -50],
+    ['new', [], [hourly], undefined],
+    ['paused', [hourly], [{ ...hourly, active: false }], undefined],
+    ['resumed', [{ ...hourly, active: false }], [hourly], undefined],
+    ['of other dates', [hourly], [{ ...hourly, schedule: every(60) }], undefined],
+    ['gone', [hourly], [], undefined],
+  ])('a schedule that is %s', (_name, before, after, expected) => {
+    const kept = seenAfterChange({ [hourly.id]: seconds(-50) }, before, after, NOW)
+    expect(kept[hourly.id]).toBe(expected === undefined ? undefined : seconds(expected))
+  })
+
+  it('has no future: that is made anew', () => {
+    const kept = seenAfterChange({ [hourly.id]: seconds(50) }, [hourly], [hourly], NOW)
+    expect(kept[hourly.id]).toBe(NOW)
   })
 })

@@ -7,6 +7,7 @@ import {
   type FlowRunRecord,
   type ProposedState,
 } from './flow-run.ts'
+import { missedTimer, type MissedRule } from './missed-runs.ts'
 import {
   leaseTimer,
   seconds,
@@ -52,6 +53,8 @@ export interface HomeRun {
   slot_lease?: SlotLease | null
   /** That lease has ended: the slot is free for another run, whatever this one shows. */
   slot_lost?: boolean
+  /** What becomes of it should it not start in time; of a run that a schedule made. */
+  missed?: MissedRule
   /** How often it has been started anew because its infrastructure failed. */
   infrastructure_attempts: number
   /** When the alarm must look at it again. */
@@ -405,6 +408,10 @@ export function onTimer(
   if (slotLease !== null && slotLease <= now) {
     return settled(loseSlot(run), now)
   }
+  const missed = missedTimer(run)
+  if (missed !== null && missed <= now) {
+    return missRun(run, 'its window is over', moment)
+  }
   const current = currentState(run.record)
   const due = stateTimer(run, now)
   if (due === null || due > now || current === null) {
@@ -448,6 +455,12 @@ const START_TIMEOUT = newState(
   'The run had not begun in time: it was accepted by its agent, and its code never reported Running.',
   { start_timeout: true },
 )
+
+/** A date whose run could not start in time, by the rule of its schedule. */
+export function missRun(run: HomeRun, reason: string, moment: Moment): HomeRun {
+  const state = newState('CANCELLED', 'Cancelled', `Missed: ${reason}.`, { missed: true })
+  return transit(run, state, moment)
+}
 
 /** The process that was to begin the retry has not: any worker may now run it, where it has a deployment. */
 function onSilentRetry(run: HomeRun, moment: Moment): HomeRun {

@@ -1,6 +1,7 @@
 import { MICROS_PER_SECOND, parseTimestamp, type Micros } from '#core/time.ts'
 import type { HomeRun } from './execution.ts'
 import { currentState, type FlowRunRecord } from './flow-run.ts'
+import { missedTimer } from './missed-runs.ts'
 import { slotLeaseTimer } from './slot-lease.ts'
 
 /** When the alarm must look at a run again: each state in which a run waits for something has its end here. */
@@ -22,6 +23,7 @@ export function timerOf(run: HomeRun, now: Micros): Micros | null {
     leaseTimer(run),
     startTimer(run),
     slotLeaseTimer(run),
+    missedTimer(run),
     stateTimer(run, now),
   ].filter((time) => time !== null)
   return times.length === 0 ? null : Math.min(...times)

@@ -1,10 +1,9 @@
 import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
-import { admitDeployment } from '#domain/admission.ts'
-import { LEASE_SECONDS, onTimer, settled, type HomeRun } from '#domain/execution.ts'
-import { isTerminalType } from '#domain/flow-run.ts'
+import { LEASE_SECONDS, settled } from '#domain/execution.ts'
 import { graceMicros, renewSlot, slotLeaseTimer } from '#domain/slot-lease.ts'
 import { expand } from './home-config.ts'
 import { deliverMessages } from './home-outbox.ts'
+import { ringTimers } from './home-timers.ts'
 import type { Home } from './home.ts'
 import { report } from './report.ts'
 
@@ -23,14 +22,7 @@ export function onAlarm(home: Home): void {
   try {
     const now = home.now()
     extendAfterOutage(home, now)
-    for (const run of home.store.withTimerUntil(now, TIMER_BATCH)) {
-      const next = onTimer(run, home.moment(), () => isRefused(home, run))
-      home.saveLease(run, next)
-      // What is given up here, and runs on, is to be stopped at once.
-      if (next.live && isTerminalType(next.record.state_type)) {
-        home.callBack(next)
-      }
-    }
+    ringTimers(home, home.store.withTimerUntil(now, TIMER_BATCH), now)
     for (const id of home.store.schedulesDue(now)) {
       expand(home, id)
     }
@@ -40,12 +32,6 @@ export function onAlarm(home: Home): void {
     report('alarm failed', error)
   }
   home.arm()
-}
-
-/** Its deployment takes no run that would have to wait, and is full. */
-function isRefused(home: Home, { record }: HomeRun): boolean {
-  const slot = admitDeployment(home.store.admissionView(home.now()), record.deployment_id)
-  return !slot.free && slot.strategy === 'CANCEL_NEW'
 }
 
 async function carryOut(home: Home): Promise<void> {

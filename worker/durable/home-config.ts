@@ -1,10 +1,12 @@
 import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import { settled, type HomeRun } from '#domain/execution.ts'
+import { seenAfterChange } from '#domain/scheduling.ts'
 import { briefly } from '#storage/briefly.ts'
 import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
 import { readHomeWorkPool, type HomeWorkPool } from '#storage/work-pools.ts'
 import { create, remove } from './home-runs.ts'
 import type { Home } from './home.ts'
+import { keepNewest } from './home-timers.ts'
 import { report } from './report.ts'
 import { expandSchedules, holdsDate, removeAutomaticRuns } from './schedules.ts'
 import type { ConfigKind } from './work-pool-store.ts'
@@ -111,8 +113,12 @@ function takeDeployment(home: Home, id: string, config: HomeDeployment | null): 
     return
   }
   const here = config?.home_key === home.known().home_key ? config : null
+  const before = home.store.deployment(id)?.deployment.schedules ?? []
   home.store.saveConfig('deployment', id, version, here)
+  // One moment for what goes and what comes, or a date in between would be lost.
   const now = home.now()
+  const after = here?.deployment.schedules ?? []
+  const seen = seenAfterChange(home.store.seenDates(id), before, after, now)
   const future = here !== null && !here.deployment.paused
   for (const run of removeAutomaticRuns(
     home.store.scheduledOfDeployment(id),
@@ -121,11 +127,16 @@ function takeDeployment(home: Home, id: string, config: HomeDeployment | null): 
   )) {
     remove(home, run)
   }
-  expand(home, id)
+  expand(home, id, now, seen)
 }
 
 /** Makes the automatic runs that a deployment's schedules ask for and has the alarm do it again in time. */
-export function expand(home: Home, id: string): void {
+export function expand(
+  home: Home,
+  id: string,
+  now: Micros = home.now(),
+  seen: Readonly<Record<string, Micros>> = home.store.seenDates(id),
+): void {
   const automatic = home.store.automaticOfDeployment(id)
   for (const { record } of automatic) {
     // What only its date kept here leaves with the next flush.
@@ -135,17 +146,21 @@ export function expand(home: Home, id: string): void {
   }
   const config = home.store.deployment(id)
   if (config === undefined || config.deployment.paused) {
-    home.store.setScheduleTimer(id, null)
+    home.store.setScheduleTimer(id, null, {})
     return
   }
   const plan = expandSchedules(config, automatic, {
-    now: home.now(),
+    now,
+    seen,
     homeKey: home.known().home_key,
   })
   for (const run of plan.runs) {
     create(home, run)
   }
-  home.store.setScheduleTimer(id, plan.nextAt)
+  if (plan.runs.some(({ missed }) => missed?.last)) {
+    keepNewest(home, id, now)
+  }
+  home.store.setScheduleTimer(id, plan.nextAt, plan.seen)
 }
 
 /** A run whose queue is gone waits in none: it stays visible and can be cancelled; a live one goes on. */

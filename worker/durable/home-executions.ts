@@ -31,6 +31,7 @@ import { OFFLINE_GRACE_SECONDS } from '#domain/run-timers.ts'
 import { currentState, proposedState } from '#domain/flow-run.ts'
 import { signRunToken } from '../operations/run-token.ts'
 import { pullChanges, queueIds } from './home-config.ts'
+import { judgeMissed } from './home-timers.ts'
 import type { Home } from './home.ts'
 
 const DEFAULT_GRACE_SECONDS = 30
@@ -55,6 +56,7 @@ export async function claim(
     return { unknown_queue: queues }
   }
   home.doorbell.answered(request.agent.agent_id)
+  judgeMissed(home)
   const moment = home.moment()
   const admission = admit(
     home.store.admissionView(moment.now),

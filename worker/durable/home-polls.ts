@@ -1,6 +1,7 @@
 import { parseTimestamp } from '#core/time.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
 import { pullChanges, queueIds } from './home-config.ts'
+import { judgeMissed } from './home-timers.ts'
 import type { Home } from './home.ts'
 
 /** The runs that Prefect's worker may propose `Pending` for, under the limits as they are now. No lease is taken. */
@@ -13,6 +14,7 @@ export async function scheduledFlowRuns(
   if (typeof only === 'string') {
     return { unknown_queue: only }
   }
+  judgeMissed(home)
   const now = home.now()
   const view = home.store.admissionView(now)
   if (view.pool.paused) {

@@ -196,7 +196,8 @@ export function create(home: Home, request: NewFlowRun): HomeRun {
   })
   const moment = home.moment()
   const state = proposedState(request.state ?? { type: 'PENDING' }, moment.now)
-  const made = transit(run, state, moment)
+  const { missed } = request
+  const made = transit(missed === undefined ? run : { ...run, missed }, state, moment)
   home.save(made)
   return made
 }

@@ -3,6 +3,7 @@ import type { Micros } from '#core/time.ts'
 import type { FlowRun } from '#core/wire/flow-run.ts'
 import type { StateCreate } from '#core/wire/state.ts'
 import { newHomeRun, settled, type HomeRun, type Moment } from '#domain/execution.ts'
+import type { MissedRule } from '#domain/missed-runs.ts'
 import {
   toFlowRun,
   toFlowRunRow,
@@ -50,6 +51,8 @@ export interface NewFlowRun {
   deployment_name: string | null
   /** The first state; null makes a run that is Pending, as in Prefect. */
   state: StateCreate | null
+  /** Of a run that a schedule makes. */
+  missed?: MissedRule
 }
 
 /** Who proposes a state; a run's own code speaks under its fence. */

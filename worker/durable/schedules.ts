@@ -3,6 +3,7 @@ import { generateName } from '#core/name.ts'
 import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import { newFlowRunRecord, type FlowRunRecord } from '#domain/flow-run.ts'
+import { missedRule } from '#domain/missed-runs.ts'
 import { planSchedules, type ScheduledDate } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { NewFlowRun } from './home.ts'
@@ -45,13 +46,16 @@ export function holdsDate(record: FlowRunRecord, now: Micros): boolean {
 export function expandSchedules(
   config: HomeDeployment,
   automatic: HomeRun[],
-  home: { now: Micros; homeKey: HomeKey },
-): { runs: NewFlowRun[]; nextAt: Micros | null } {
-  const plan = planSchedules(config.deployment.schedules, takenDates(automatic), home.now)
-  return {
-    runs: plan.dates.map((date) => automaticRun(config, date, home)),
-    nextAt: plan.nextAt,
-  }
+  home: { now: Micros; homeKey: HomeKey; seen: Readonly<Record<string, Micros>> },
+): { runs: NewFlowRun[]; nextAt: Micros | null; seen: Record<string, Micros> } {
+  const taken = takenDates(automatic)
+  const { dates, nextAt, seen } = planSchedules(
+    config.deployment.schedules,
+    taken,
+    home.now,
+    home.seen,
+  )
+  return { runs: dates.map((date) => automaticRun(config, date, home)), nextAt, seen }
 }
 
 /** The dates, by their schedules' ids, that have their run. */
@@ -93,8 +97,10 @@ export function automaticRun(
     auto_scheduled: true,
     created_by: { id: schedule.id, type: 'SCHEDULE', display_value: schedule.slug },
   }
+  const missed = missedRule(schedule.missed_runs ?? null, date)
   return {
     record,
+    ...(missed === undefined ? {} : { missed }),
     flow_name: config.flow.name,
     deployment_name: deployment.name,
     state: {

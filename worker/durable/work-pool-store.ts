@@ -63,7 +63,14 @@ const MIGRATIONS = [
     'ALTER TABLE run ADD COLUMN slot INTEGER NOT NULL DEFAULT 0',
     'UPDATE run SET slot = live WHERE live = 1',
   ],
+  [
+    // Up to when the dates of each schedule have been seen to: its past, should nobody be there when it is expanded again.
+    "ALTER TABLE schedule_timer ADD COLUMN seen TEXT NOT NULL DEFAULT '{}'",
+  ],
 ] as const
+
+/** By the ids of schedules. */
+type SeenDates = Readonly<Record<string, Micros>>
 
 export type ConfigKind = 'work_pool' | 'deployment'
 
@@ -158,6 +165,15 @@ export class WorkPoolStore {
 
   liveWithTimerUntil(now: Micros): HomeRun[] {
     return this.#bodies('SELECT body FROM run WHERE timer_at <= ? AND live = 1', [now])
+  }
+
+  /** Runs that a schedule with a rule for missed dates made, whose time to be looked at has come. */
+  missableUntil(now: Micros): HomeRun[] {
+    return this.#bodies(
+      `SELECT body FROM run WHERE timer_at IS NOT NULL AND timer_at <= ? AND live = 0
+         AND state_type = 'SCHEDULED' AND body ->> '$.missed' IS NOT NULL ORDER BY timer_at`,
+      [now],
+    )
   }
 
   /** Runs that Prefect's worker may take, in the order of one queue. */
@@ -355,17 +371,27 @@ export class WorkPoolStore {
 
   // Schedules
 
-  setScheduleTimer(deploymentId: string, at: Micros | null): void {
+  setScheduleTimer(deploymentId: string, at: Micros | null, seen: SeenDates): void {
     if (at === null) {
       this.#sql.exec('DELETE FROM schedule_timer WHERE deployment_id = ?', deploymentId)
       return
     }
     this.#sql.exec(
-      `INSERT INTO schedule_timer (deployment_id, at) VALUES (?, ?)
-       ON CONFLICT (deployment_id) DO UPDATE SET at = excluded.at`,
+      `INSERT INTO schedule_timer (deployment_id, at, seen) VALUES (?, ?, ?)
+       ON CONFLICT (deployment_id) DO UPDATE SET at = excluded.at, seen = excluded.seen`,
       deploymentId,
       at,
+      JSON.stringify(seen),
     )
+  }
+
+  seenDates(deploymentId: string): SeenDates {
+    const [row] = this.#sql
+      .exec<{
+        seen: string
+      }>('SELECT seen FROM schedule_timer WHERE deployment_id = ?', deploymentId)
+      .toArray()
+    return row === undefined ? {} : (JSON.parse(row.seen) as SeenDates)
   }
 
   schedulesDue(now: Micros): string[] {

@@ -1,0 +1,42 @@
+import type { Micros } from '#core/time.ts'
+import { admitDeployment } from '#domain/admission.ts'
+import { missRun, onTimer, type HomeRun } from '#domain/execution.ts'
+import { isTerminalType } from '#domain/flow-run.ts'
+import { supersededRuns } from '#domain/missed-runs.ts'
+import type { Home } from './home.ts'
+
+/** Lets the timers of runs ring. */
+export function ringTimers(home: Home, runs: readonly HomeRun[], now: Micros): void {
+  for (const run of runs) {
+    const next = onTimer(run, home.moment(), () => isRefused(home, run))
+    home.saveLease(run, next)
+    // What is given up here, and runs on, is to be stopped at once.
+    if (next.live && isTerminalType(next.record.state_type)) {
+      home.callBack(next)
+    }
+  }
+  // Only when all are through: the older ones may be among them.
+  const arrived = runs.filter((run) => run.missed?.last === true && !run.live)
+  for (const id of new Set(arrived.map(({ record }) => record.deployment_id ?? ''))) {
+    keepNewest(home, id, now)
+  }
+}
+
+/** Judges what has been missed by now; before anybody takes runs, since the alarm may come a moment later. */
+export function judgeMissed(home: Home): void {
+  const now = home.now()
+  ringTimers(home, home.store.missableUntil(now), now)
+}
+
+/** Of the waiting runs of a schedule whose rule is `last`, older dates make way for the newest that has arrived. */
+export function keepNewest(home: Home, deploymentId: string, now: Micros): void {
+  for (const run of supersededRuns(home.store.scheduledOfDeployment(deploymentId), now)) {
+    home.save(missRun(run, 'a later date of its schedule has come', home.moment()))
+  }
+}
+
+/** Its deployment takes no run that would have to wait, and is full. */
+function isRefused(home: Home, { record }: HomeRun): boolean {
+  const slot = admitDeployment(home.store.admissionView(home.now()), record.deployment_id)
+  return !slot.free && slot.strategy === 'CANCEL_NEW'
+}
