@@ -4,10 +4,14 @@ import { EXIT } from '../exit-codes.ts'
 import { CliError } from './cli-error.ts'
 
 /**
- * Asks before something is deleted. Does not ask with `--yes`, and not where nobody can answer.
+ * Asks before something is deleted, or much is changed. Does not ask with `--yes`, and not where nobody can answer.
  * @throws CliError when the answer is not yes
  */
-export async function confirm(question: string, yes: boolean | undefined): Promise<void> {
+export async function confirm(
+  question: string,
+  yes: boolean | undefined,
+  refused = 'Nothing was deleted.',
+): Promise<void> {
   if (yes === true || !process.stdin.isTTY || !process.stderr.isTTY) {
     return
   }
@@ -15,7 +19,7 @@ export async function confirm(question: string, yes: boolean | undefined): Promi
   const answer = await prompt.question(`${question} [y/N] `)
   prompt.close()
   if (!/^y(es)?$/i.test(answer.trim())) {
-    throw new CliError(EXIT.failure, 'Nothing was deleted.')
+    throw new CliError(EXIT.failure, refused)
   }
 }
 

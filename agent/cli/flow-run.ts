@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros, parseTimestamp } from '../../core/time.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
 import type { FlowRunFilter, FlowRunsQuery } from '../../core/wire/query.ts'
-import type { OrchestrationResult, StateType } from '../../core/wire/state.ts'
+import type { OrchestrationResult } from '../../core/wire/state.ts'
 import { EXIT } from '../exit-codes.ts'
 import { age, duration, presentTime } from './ages.ts'
 import { type Session, withApi } from './command.ts'
@@ -10,10 +10,12 @@ import { confirm } from './confirm.ts'
 import { consoleUrl } from './console-url.ts'
 import { CliError } from './cli-error.ts'
 import { everyPage, findFlowRun, flowNames } from './find.ts'
+import { stateFilter } from './flow-run-filter.ts'
 import { printLogs } from './flow-run-logs.ts'
+import { addManyOptions, changeMany, manyFilter, type ManyOptions } from './flow-run-many.ts'
 import { isTerminal } from './follow.ts'
 import { collect, wholeNumber } from './parameters.ts'
-import { isStateType, stateCell } from './state-style.ts'
+import { stateCell } from './state-style.ts'
 import { watchFlowRun } from './watch.ts'
 
 /** A run counts as due although the clocks of here and there differ by this. */
@@ -49,21 +51,38 @@ export function addFlowRunCommands(program: Command): void {
     .description('follow a flow run until it ends; exits 1 when it did not complete')
     .argument('<run>', RUN)
     .action(withApi(watchRun))
-  group
-    .command('cancel')
-    .description('cancel a flow run')
-    .argument('<run>', RUN)
+  addManyOptions(
+    group
+      .command('cancel')
+      .description('cancel a flow run, or many that have not ended')
+      .argument('[run]', RUN),
+  )
+    .option('-y, --yes', 'do not ask')
     .action(withApi(cancelRun))
-  group
-    .command('retry')
-    .description('run an ended flow run once more')
-    .argument('<run>', RUN)
+  addManyOptions(
+    group
+      .command('pause')
+      .description('pause many flow runs; those that have not begun wait until they are resumed')
+      .argument('[run]', RUN),
+  )
+    .option('--timeout <seconds>', 'runs that nobody resumes fail after so long', wholeNumber(1))
+    .option('-y, --yes', 'do not ask')
+    .action(withApi(pauseRuns))
+  addManyOptions(
+    group
+      .command('retry')
+      .description('run an ended flow run once more, or many that did not complete')
+      .argument('[run]', RUN),
+  )
     .option('--watch', 'follow it until it ends')
+    .option('-y, --yes', 'do not ask')
     .action(withApi(retryRun))
-  group
-    .command('delete')
-    .description('delete a flow run with its logs')
-    .argument('<run>', RUN)
+  addManyOptions(
+    group
+      .command('delete')
+      .description('delete a flow run with its logs, or many')
+      .argument('[run]', RUN),
+  )
     .option('-y, --yes', 'do not ask')
     .action(withApi(deleteRun))
 }
@@ -136,25 +155,6 @@ function listQuery(options: ListOptions, at: Micros): FlowRunsQuery {
   }
 }
 
-/** A word that is a state type, in any case, means the type; any other is a state's name, such as Late. */
-export function stateFilter(words: readonly string[]): NonNullable<FlowRunFilter['state']> {
-  const types: StateType[] = []
-  const names: string[] = []
-  for (const word of words) {
-    const type = word.toUpperCase()
-    if (isStateType(type)) {
-      types.push(type)
-    } else {
-      names.push(word.charAt(0).toUpperCase() + word.slice(1))
-    }
-  }
-  return {
-    ...(types.length > 0 && names.length > 0 ? { operator: 'or_' as const } : {}),
-    ...(types.length === 0 ? {} : { type: { any_: types } }),
-    ...(names.length === 0 ? {} : { name: { any_: names } }),
-  }
-}
-
 async function inspectRun({ client, out }: Session, _options: object, name: string): Promise<void> {
   const run = await findFlowRun(client, name)
   if (out.json) {
@@ -190,8 +190,35 @@ async function watchRun({ client, out }: Session, _options: object, name: string
   await watchFlowRun(client, out, { id })
 }
 
-async function cancelRun({ client, out }: Session, _options: object, name: string): Promise<void> {
-  const run = await findFlowRun(client, name)
+async function pauseRuns(
+  session: Session,
+  options: ManyOptions & { timeout?: number },
+  name?: string,
+): Promise<void> {
+  const { client } = session
+  const filter = manyFilter(name, options) ?? {
+    flow_runs: { id: { any_: [(await findFlowRun(client, name ?? '')).id] } },
+  }
+  const timeout = options.timeout === undefined ? {} : { timeout_seconds: options.timeout }
+  await changeMany(session, options, filter, {
+    verb: 'Pause',
+    done: 'Paused',
+    send: (body) => client.bulkPauseFlowRuns({ ...body, ...timeout }),
+  })
+}
+
+async function cancelRun(session: Session, options: ManyOptions, name?: string): Promise<void> {
+  const { client, out } = session
+  const filter = manyFilter(name, options)
+  if (filter !== undefined) {
+    await changeMany(session, options, filter, {
+      verb: 'Cancel',
+      done: 'Cancelled',
+      send: client.bulkCancelFlowRuns,
+    })
+    return
+  }
+  const run = await findFlowRun(client, name ?? '')
   if (run.state_type === 'CANCELLING') {
     out.result(run, () => {
       out.line(`Flow run '${run.name}' is already being cancelled.`)
@@ -218,11 +245,21 @@ async function cancelRun({ client, out }: Session, _options: object, name: strin
 }
 
 async function retryRun(
-  { client, out }: Session,
-  options: { watch?: boolean },
-  name: string,
+  session: Session,
+  options: ManyOptions & { watch?: boolean },
+  name?: string,
 ): Promise<void> {
-  const run = await findFlowRun(client, name)
+  const { client, out } = session
+  const filter = manyFilter(name, options)
+  if (filter !== undefined) {
+    await changeMany(session, options, filter, {
+      verb: 'Retry',
+      done: 'Retried',
+      send: client.bulkRetryFlowRuns,
+    })
+    return
+  }
+  const run = await findFlowRun(client, name ?? '')
   if (!isTerminal(run.state_type)) {
     throw new CliError(
       EXIT.refused,
@@ -250,12 +287,19 @@ async function retryRun(
   })
 }
 
-async function deleteRun(
-  { client, out }: Session,
-  options: { yes?: boolean },
-  name: string,
-): Promise<void> {
-  const run = await findFlowRun(client, name)
+async function deleteRun(session: Session, options: ManyOptions, name?: string): Promise<void> {
+  const { client, out } = session
+  const filter = manyFilter(name, options)
+  if (filter !== undefined) {
+    await changeMany(session, options, filter, {
+      verb: 'Delete',
+      done: 'Deleted',
+      what: ' with their logs',
+      send: client.bulkRemoveFlowRuns,
+    })
+    return
+  }
+  const run = await findFlowRun(client, name ?? '')
   await confirm(`Delete flow run '${run.name}' (${run.state_name}) with its logs?`, options.yes)
   await client.deleteFlowRun(run.id)
   out.result(run, () => {

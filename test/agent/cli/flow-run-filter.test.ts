@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { stateFilter } from '../../../agent/cli/flow-run.ts'
+import { stateFilter } from '../../../agent/cli/flow-run-filter.ts'
 import { flowRunFilter } from '../../../core/wire/query.ts'
 
 describe('stateFilter', () => {
