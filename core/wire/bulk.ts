@@ -52,7 +52,7 @@ export type FlowRunsBulkStates = z.infer<typeof flowRunsBulkStates>
 // Headgate's own, beside Prefect's.
 
 /** As many runs as one request makes. */
-export const MAX_CREATE = 1000
+const MAX_CREATE = 1000
 
 export const flowRunsCreate = z
   .strictObject({ flow_runs: z.array(deploymentFlowRunCreate).max(MAX_CREATE) })
@@ -65,7 +65,7 @@ export const flowRunsCreated = z
   .meta({ id: 'DeploymentFlowRunsCreated' })
 export type FlowRunsCreated = z.infer<typeof flowRunsCreated>
 
-export const bulkChange = z.enum(['cancel', 'pause', 'retry', 'delete'])
+const bulkChange = z.enum(['cancel', 'pause', 'retry', 'delete'])
 export type BulkChange = z.infer<typeof bulkChange>
 
 /** As many runs are changed before the answer; more are changed by a job. */

@@ -11,7 +11,7 @@ export const jobKind = z.enum([
 ])
 export type JobKindName = z.infer<typeof jobKind>
 
-export const jobState = z.enum(['RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'])
+const jobState = z.enum(['RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'])
 export type JobState = z.infer<typeof jobState>
 
 export const job = z

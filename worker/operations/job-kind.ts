@@ -2,7 +2,7 @@ import type { Micros } from '#core/time.ts'
 import type { Workspace } from '#storage/workspace.ts'
 
 /** A job as a step sees it. */
-export interface JobInHand<Parameters, Left> {
+interface JobInHand<Parameters, Left> {
   id: string
   parameters: Parameters
   /** What the last step left; null before the first. */
