@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admit, admitOne, type AdmissionView, type Candidate } from '#domain/admission.ts'
+import { admit, admitOne, type AdmissionView } from '#domain/admission.ts'
+import { NEW_CLOCK, turnCost, type Candidate, type Clock, type Line } from '#domain/turns.ts'
 import { NOW } from '../support/a-home-run.ts'
 
 interface Queue {
@@ -15,13 +16,24 @@ interface Deployment {
   limit: number | null
   live: number
   strategy: 'ENQUEUE' | 'CANCEL_NEW'
+  key?: { limit: number | null; weights: Record<string, number>; live?: Record<string, number> }
+}
+interface Waiting {
+  id: string
+  deployment_id: string | null
+  key?: string | null
+  queue: string
 }
 interface World {
-  pool: { name: string; paused: boolean; limit: number | null; live: number }
+  pool: { id: string; name: string; paused: boolean; limit: number | null; live: number }
   queues: Queue[]
   deployments: Record<string, Deployment>
   /** In the order in which they are due. */
-  waiting: (Candidate & { queue: string })[]
+  waiting: Waiting[]
+  /** By queue. */
+  clocks: Record<string, Clock>
+  /** By queue, deployment and key; what is not named has just come. */
+  turns: Record<string, number>
 }
 
 const aQueue = (id: string, given: Partial<Queue> = {}): Queue => ({
@@ -34,22 +46,41 @@ const aQueue = (id: string, given: Partial<Queue> = {}): Queue => ({
   ...given,
 })
 const aWorld = (given: Partial<World> = {}): World => ({
-  pool: { name: 'p', paused: false, limit: null, live: 0 },
+  pool: { id: 'p', name: 'p', paused: false, limit: null, live: 0 },
   queues: [aQueue('q')],
   deployments: {},
   waiting: [],
+  clocks: {},
+  turns: {},
   ...given,
 })
 
+const clockOf = (world: World, queue: string) => world.clocks[queue] ?? NEW_CLOCK
+const weightOf = (world: World, id: string, key: string) =>
+  world.deployments[id]?.key?.weights[key] ?? 1
+const turnOf = (world: World, queue: string, id: string, key: string) =>
+  world.turns[`${queue} ${id} ${key}`] ??
+  clockOf(world, queue).now + turnCost(weightOf(world, id, key))
+
 /** Reads candidates page by page as the home does: deployments that are blocked when a page is read are left out of it. */
 function viewOf(world: World, pageSize = 64, pages = { read: 0 }): AdmissionView {
+  const candidates = (queue: string): Candidate[] =>
+    world.waiting.flatMap((run, position) =>
+      run.queue === queue
+        ? [{ id: run.id, deployment_id: run.deployment_id, key: run.key ?? null, due: 1, position }]
+        : [],
+    )
   return {
     now: NOW,
     pool: world.pool,
     queues: world.queues,
-    deployment: (id) => world.deployments[id],
+    deployment: (id) => {
+      const deployment = world.deployments[id]
+      return deployment && { name: id, key: null, ...deployment }
+    },
+    liveOfKeys: (id) => new Map(Object.entries(world.deployments[id]?.key?.live ?? {})),
     *candidates(queueId, blocked) {
-      const all = world.waiting.filter(({ queue }) => queue === queueId)
+      const all = candidates(queueId).filter(({ key }) => key === null)
       let next = 0
       for (;;) {
         const page: Candidate[] = []
@@ -66,6 +97,31 @@ function viewOf(world: World, pageSize = 64, pages = { read: 0 }): AdmissionView
         }
       }
     },
+    keyed(queueId) {
+      const lines = new Map<string, Line & { runs: Candidate[] }>()
+      for (const run of candidates(queueId)) {
+        const { deployment_id: id, key, due, position } = run
+        if (id !== null && key) {
+          const turn = turnOf(world, queueId, id, key)
+          const line = lines.get(`${id} ${key}`) ?? {
+            ...{ deployment_id: id, key, turn, due, position, runs: [] },
+          }
+          line.runs.push(run)
+          lines.set(`${id} ${key}`, line)
+        }
+      }
+      if (lines.size === 0) {
+        return undefined
+      }
+      const all = [...lines.values()].toSorted((a, b) => a.turn - b.turn || a.position - b.position)
+      return {
+        clock: clockOf(world, queueId),
+        deployments: [...new Set(all.map((line) => line.deployment_id))],
+        lines: (id, without) =>
+          all.filter((line) => line.deployment_id === id && !without.has(line.key)),
+        runs: ({ deployment_id: id, key }) => lines.get(`${id} ${key}`)?.runs ?? [],
+      }
+    },
   }
 }
 
@@ -77,58 +133,96 @@ const waiting = (length: number, deployment: string | null = null, queue = 'q') 
   }))
 const ids = (candidates: Candidate[]) => candidates.map(({ id }) => id)
 
-/** The same in a few lines: every waiting run, in order, by counting. */
+/** The same in a few lines: all waiting runs are looked at for each that is taken. */
 function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
   const admitted: string[] = []
   const cancelled: string[] = []
-  const live: Record<string, number> = {
-    pool: world.pool.live,
-    ...count(world.queues),
-    ...count(world.deployments),
+  const live: Record<string, number> = { pool: world.pool.live }
+  for (const queue of world.queues) {
+    live[`queue ${queue.id}`] = queue.live
   }
+  for (const [id, deployment] of Object.entries(world.deployments)) {
+    live[`deployment ${id}`] = deployment.live
+    for (const [key, count] of Object.entries(deployment.key?.live ?? {})) {
+      live[`key ${id} ${key}`] = count
+    }
+  }
+  const fits = (limit: number | null | undefined, name: string) =>
+    limit === null || limit === undefined || (live[name] ?? 0) < limit
   const queues = world.queues.toSorted((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
   for (const queue of queues) {
-    for (const run of world.waiting.filter((each) => each.queue === queue.id)) {
-      const fits = (limit: number | null, key: string) => limit === null || (live[key] ?? 0) < limit
-      const open = !world.pool.paused && !queue.paused && (only?.has(queue.id) ?? true)
-      if (
-        !open ||
-        admitted.length >= wanted ||
-        !fits(world.pool.limit, 'pool') ||
-        !fits(queue.limit, `queue ${queue.id}`)
-      ) {
+    const isOpen = !world.pool.paused && !queue.paused && (only?.has(queue.id) ?? true)
+    let waiting = world.waiting.filter((run) => run.queue === queue.id)
+    const isKeyed = waiting.some(({ key }) => key)
+    const clock = { ...clockOf(world, queue.id) }
+    const turns: Record<string, number> = {}
+    const lineOf = ({ deployment_id: id, key }: Waiting) => (key ? `${String(id)} ${key}` : '')
+    const turn = (run: Waiting) =>
+      run.key
+        ? (turns[lineOf(run)] ?? turnOf(world, queue.id, run.deployment_id ?? '', run.key))
+        : clock.plain
+    while (
+      isOpen &&
+      admitted.length < wanted &&
+      fits(world.pool.limit, 'pool') &&
+      fits(queue.limit, `queue ${queue.id}`)
+    ) {
+      const open = waiting.filter((run) => {
+        const deployment = world.deployments[run.deployment_id ?? '']
+        const isFull = !fits(deployment?.limit, `deployment ${run.deployment_id ?? ''}`)
+        // Nobody looks at the runs of a full key.
+        const isKeyFull = run.key && !fits(deployment?.key?.limit, `key ${lineOf(run)}`)
+        return !isKeyFull && (!isFull || deployment?.strategy === 'CANCEL_NEW')
+      })
+      const [first] = open.toSorted(
+        (a, b) =>
+          (isKeyed ? turn(a) - turn(b) : 0) || world.waiting.indexOf(a) - world.waiting.indexOf(b),
+      )
+      if (first === undefined) {
+        break
+      }
+      waiting = waiting.filter((run) => run !== first)
+      const { deployment_id: id } = first
+      if (!fits(world.deployments[id ?? '']?.limit, `deployment ${id ?? ''}`)) {
+        cancelled.push(first.id)
         continue
       }
-      const id = run.deployment_id
-      const deployment = id === null ? undefined : world.deployments[id]
-      if (id !== null && deployment && !fits(deployment.limit, `deployment ${id}`)) {
-        if (deployment.strategy === 'CANCEL_NEW') {
-          cancelled.push(run.id)
-        }
-        continue
+      admitted.push(first.id)
+      for (const name of [
+        'pool',
+        `queue ${queue.id}`,
+        `deployment ${id ?? ''}`,
+        `key ${lineOf(first)}`,
+      ]) {
+        live[name] = (live[name] ?? 0) + 1
       }
-      admitted.push(run.id)
-      for (const key of ['pool', `queue ${queue.id}`, `deployment ${String(id)}`]) {
-        live[key] = (live[key] ?? 0) + 1
+      clock.now = Math.max(clock.now, turn(first))
+      const next = clock.now + turnCost(first.key ? weightOf(world, id ?? '', first.key) : 1)
+      if (first.key) {
+        turns[lineOf(first)] = next
+      } else {
+        clock.plain = next
       }
     }
   }
   return { admitted, cancelled }
 }
 
-function count(of: Queue[] | Record<string, Deployment>): Record<string, number> {
-  return Array.isArray(of)
-    ? Object.fromEntries(of.map((queue) => [`queue ${queue.id}`, queue.live]))
-    : Object.fromEntries(Object.entries(of).map(([id, each]) => [`deployment ${id}`, each.live]))
-}
-
 const limit = fc.option(fc.integer({ min: 0, max: 6 }))
 const live = fc.integer({ min: 0, max: 3 })
 const queueIds = ['a', 'b', 'c', 'd']
 const deploymentIds = ['x', 'y', 'z']
+const keys = ['k', 'l', 'm']
+const turn = fc.integer({ min: 0, max: 4 }).map((count) => count * turnCost(2))
 const world: fc.Arbitrary<World> = fc
   .record({
-    pool: fc.record({ name: fc.constant('p'), paused: fc.constant(false), limit, live }),
+    pool: fc.record({
+      id: fc.constant('p'),
+      name: fc.constant('p'),
+      paused: fc.constant(false),
+      limit,
+      live,
+    }),
     queues: fc.tuple(
       ...queueIds.map((id) =>
         fc.record({
@@ -149,6 +243,11 @@ const world: fc.Arbitrary<World> = fc
             limit,
             live,
             strategy: fc.constantFrom('ENQUEUE' as const, 'CANCEL_NEW' as const),
+            key: fc.record({
+              limit: fc.option(fc.integer({ min: 1, max: 3 })),
+              weights: fc.dictionary(fc.constantFrom(...keys), fc.integer({ min: 1, max: 4 })),
+              live: fc.dictionary(fc.constantFrom(...keys), fc.integer({ min: 0, max: 3 })),
+            }),
           }),
         ]),
       ),
@@ -157,13 +256,30 @@ const world: fc.Arbitrary<World> = fc
       fc.record({
         queue: fc.constantFrom(...queueIds),
         deployment_id: fc.option(fc.constantFrom(...deploymentIds, 'unlimited')),
+        key: fc.option(fc.constantFrom(...keys)),
       }),
       { maxLength: 40 },
+    ),
+    clocks: fc.dictionary(fc.constantFrom(...queueIds), fc.record({ now: turn, plain: turn })),
+    turns: fc.dictionary(
+      fc
+        .tuple(
+          fc.constantFrom(...queueIds),
+          fc.constantFrom(...deploymentIds),
+          fc.constantFrom(...keys),
+        )
+        .map((names) => names.join(' ')),
+      turn,
     ),
   })
   .map((made) => ({
     ...made,
-    waiting: made.waiting.map((run, index) => ({ ...run, id: String(index) })),
+    waiting: made.waiting.map((run, index) => ({
+      ...run,
+      // Who has no deployment has no key.
+      key: run.deployment_id === null ? null : run.key,
+      id: String(index),
+    })),
   }))
 
 describe('admit', () => {
@@ -183,7 +299,7 @@ describe('admit', () => {
           expect(ids(cancelled)).toEqual(expected.cancelled)
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     )
   })
 
@@ -194,19 +310,19 @@ describe('admit', () => {
     ['takes nothing when nothing is wanted', {}, 0, 0],
     [
       'knows the limit of the pool',
-      { pool: { name: 'p', paused: false, limit: 4, live: 2 } },
+      { pool: { id: 'p', name: 'p', paused: false, limit: 4, live: 2 } },
       9,
       2,
     ],
     [
       'takes nothing of a paused pool',
-      { pool: { name: 'p', paused: true, limit: null, live: 0 } },
+      { pool: { id: 'p', name: 'p', paused: true, limit: null, live: 0 } },
       9,
       0,
     ],
     [
       'takes nothing beyond a limit that was lowered',
-      { pool: { name: 'p', paused: false, limit: 1, live: 5 } },
+      { pool: { id: 'p', name: 'p', paused: false, limit: 1, live: 5 } },
       9,
       0,
     ],
@@ -232,7 +348,7 @@ describe('admit', () => {
     })
     expect(ids(admit(viewOf(made), 5).admitted)).toEqual(['c2', 'c5', 'a1', 'a4', 'b0'])
     expect(ids(admit(viewOf(made), 5, new Set(['b'])).admitted)).toEqual(['b0', 'b3'])
-    expect(admit(viewOf(made), 5, new Set())).toEqual({ admitted: [], cancelled: [] })
+    expect(admit(viewOf(made), 5, new Set())).toMatchObject({ admitted: [], cancelled: [] })
   })
 
   it('passes a full deployment by, and reads few pages for that', () => {
@@ -275,8 +391,14 @@ describe('admitOne', () => {
     given: Partial<World>,
     queue: string | null = 'q',
     deployment: string | null = 'd',
-  ) => admitOne(viewOf(aWorld(given)), queue, deployment)
-  const pool = { name: 'p', paused: false, limit: null, live: 0 }
+    key: string | null = null,
+  ) =>
+    admitOne(viewOf(aWorld(given)), {
+      work_queue_id: queue,
+      deployment_id: deployment,
+      concurrency_key: key,
+    })
+  const pool = { id: 'p', name: 'p', paused: false, limit: null, live: 0 }
 
   it.each<[string, Partial<World>, object]>([
     ['nothing in the way', {}, { free: true }],

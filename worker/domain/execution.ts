@@ -9,6 +9,7 @@ import {
 } from './flow-run.ts'
 import { missedTimer, type MissedRule } from './missed-runs.ts'
 import {
+  beginTimer,
   leaseTimer,
   seconds,
   startTimer,
@@ -411,6 +412,11 @@ export function onTimer(
   const missed = missedTimer(run)
   if (missed !== null && missed <= now) {
     return missRun(run, 'its window is over', moment)
+  }
+  const begin = beginTimer(run)
+  if (begin !== null && begin <= now) {
+    const message = `The run had not begun by ${String(run.record.start_before)} (start_before).`
+    return transit(run, newState('CANCELLED', 'Cancelled', message), moment)
   }
   const current = currentState(run.record)
   const due = stateTimer(run, now)

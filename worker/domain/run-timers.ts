@@ -24,6 +24,7 @@ export function timerOf(run: HomeRun, now: Micros): Micros | null {
     startTimer(run),
     slotLeaseTimer(run),
     missedTimer(run),
+    beginTimer(run),
     stateTimer(run, now),
   ].filter((time) => time !== null)
   return times.length === 0 ? null : Math.min(...times)
@@ -41,6 +42,15 @@ export function leaseTimer(run: HomeRun): Micros | null {
 export function startTimer(run: HomeRun): Micros | null {
   const starts = run.live && run.accepted && run.record.state_type === 'PENDING'
   return starts ? (run.start_by ?? null) : null
+}
+
+/** By when a run that nobody has begun must have; one that was begun and is tried again has no such end. */
+export function beginTimer(run: HomeRun): Micros | null {
+  const { record, live } = run
+  const waits = record.state_type === 'SCHEDULED' && !live && !record.deleted
+  return waits && record.run_count === 0 && run.infrastructure_attempts === 0
+    ? (parseTimestamp(record.start_before ?? '') ?? null)
+    : null
 }
 
 /** When the state itself ends or changes. */

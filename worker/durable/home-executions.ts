@@ -63,6 +63,7 @@ export async function claim(
     request.limit,
     queues === null ? undefined : new Set(queues),
   )
+  home.store.saveTurns(admission)
   for (const { id } of admission.cancelled) {
     const run = home.store.find(id)
     if (run !== undefined) {

@@ -216,15 +216,15 @@ export function propose(
   }
   const moment = home.moment()
   const to = proposedState(request.state, moment.now)
-  const { deployment_id, work_queue_id } = run.record
+  const { deployment_id } = run.record
   const deployment = deployment_id === null ? undefined : home.store.deployment(deployment_id)
   let minted: string | null = null
   const facts: FlowRunFacts = {
     slot: () =>
       run.live
         ? slotOfLive(run, proposer)
-        : admitOne(home.store.admissionView(moment.now), work_queue_id, deployment_id),
-    deploymentSlot: () => admitDeployment(home.store.admissionView(moment.now), deployment_id),
+        : admitOne(home.store.admissionView(moment.now), run.record),
+    deploymentSlot: () => admitDeployment(home.store.admissionView(moment.now), run.record),
     newLease: () => {
       minted =
         (deployment?.concurrency_limit ?? null) === null
@@ -269,6 +269,9 @@ export function propose(
     written,
     moment,
   )
+  if (takes) {
+    home.store.chargeTurn(record)
+  }
   home.save(next)
   if (written.type === 'CANCELLING') {
     home.callBack(next)

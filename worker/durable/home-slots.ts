@@ -12,7 +12,7 @@ export function deploymentSlots(home: Home, ids: string[]): Record<string, numbe
 /** The engine of a run says that it is still there. @returns whether the lease is */
 export function renewSlotLease(home: Home, leaseId: string, seconds: number): boolean {
   const now = home.now()
-  for (const run of home.store.withTail(runTail(leaseId))) {
+  for (const run of home.store.liveWithTail(runTail(leaseId))) {
     const renewed = renewSlot(run, leaseId, now + Math.round(seconds * MICROS_PER_SECOND))
     if (renewed !== undefined) {
       home.store.save(settled(renewed, now))
@@ -25,7 +25,7 @@ export function renewSlotLease(home: Home, leaseId: string, seconds: number): bo
 
 /** Frees the slot; the run shows what it showed. Idempotent: a lease that is gone holds nothing. */
 export function releaseSlotLease(home: Home, leaseId: string): void {
-  for (const run of home.store.withTail(runTail(leaseId))) {
+  for (const run of home.store.liveWithTail(runTail(leaseId))) {
     if (run.slot_lease?.id === leaseId) {
       home.store.save(settled(loseSlot(run), home.now()))
     }

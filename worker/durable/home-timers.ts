@@ -37,6 +37,6 @@ export function keepNewest(home: Home, deploymentId: string, now: Micros): void 
 
 /** Its deployment takes no run that would have to wait, and is full. */
 function isRefused(home: Home, { record }: HomeRun): boolean {
-  const slot = admitDeployment(home.store.admissionView(home.now()), record.deployment_id)
+  const slot = admitDeployment(home.store.admissionView(home.now()), record)
   return !slot.free && slot.strategy === 'CANCEL_NEW'
 }

@@ -1,6 +1,8 @@
 import { flowRunId, type HomeKey } from '#core/flow-run-id.ts'
 import { generateName } from '#core/name.ts'
 import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
+import type { StateCreate } from '#core/wire/state.ts'
+import { automaticKey, startBefore } from '#domain/concurrency-key.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import { newFlowRunRecord, type FlowRunRecord } from '#domain/flow-run.ts'
 import { missedRule } from '#domain/missed-runs.ts'
@@ -97,16 +99,22 @@ export function automaticRun(
     auto_scheduled: true,
     created_by: { id: schedule.id, type: 'SCHEDULE', display_value: schedule.slug },
   }
+  const state: StateCreate = {
+    type: 'SCHEDULED',
+    message: 'Flow run scheduled',
+    state_details: { scheduled_time: formatTimestamp(date) },
+  }
+  const { key, message } = automaticKey(config, record)
   const missed = missedRule(schedule.missed_runs ?? null, date)
   return {
-    record,
+    record: {
+      ...record,
+      concurrency_key: key,
+      start_before: startBefore(config, { state }, home.now),
+    },
     ...(missed === undefined ? {} : { missed }),
     flow_name: config.flow.name,
     deployment_name: deployment.name,
-    state: {
-      type: 'SCHEDULED',
-      message: 'Flow run scheduled',
-      state_details: { scheduled_time: formatTimestamp(date) },
-    },
+    state: message === null ? state : { ...state, message: `Flow run scheduled; ${message}` },
   }
 }

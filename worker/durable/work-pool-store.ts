@@ -1,14 +1,17 @@
 import { parseTimestamp, type Micros } from '#core/time.ts'
-import type { AdmissionDeployment, AdmissionView, Candidate } from '#domain/admission.ts'
+import type { Admission, AdmissionDeployment, AdmissionView } from '#domain/admission.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import { holdsDeploymentSlot } from '#domain/slot-lease.ts'
+import { Turns, type Candidate } from '#domain/turns.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import { CONTEXT_TABLE } from './context-store.ts'
 import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { INPUT_TABLE } from './input-store.ts'
+import { LiveRuns } from './live-runs.ts'
 import { migrate } from './migrate.ts'
+import { lineOf, LINES_TABLE, WaitingLines } from './waiting-lines.ts'
 
 interface RunRow extends Record<string, SqlStorageValue> {
   id: string
@@ -67,23 +70,29 @@ const MIGRATIONS = [
     // Up to when the dates of each schedule have been seen to: its past, should nobody be there when it is expanded again.
     "ALTER TABLE schedule_timer ADD COLUMN seen TEXT NOT NULL DEFAULT '{}'",
   ],
+  LINES_TABLE,
 ] as const
 
 /** By the ids of schedules. */
 type SeenDates = Readonly<Record<string, Micros>>
 
-export type ConfigKind = 'work_pool' | 'deployment'
+const NONE: ReadonlySet<string> = new Set()
 
-/** How many candidates are read at a time while admitting. */
-const CANDIDATE_PAGE = 64
+export type ConfigKind = 'work_pool' | 'deployment'
 
 /** The home's SQLite. Every method is synchronous, so that what a caller does between two awaits is one transaction. */
 export class WorkPoolStore {
   readonly #sql: SqlStorage
+  readonly #lines: WaitingLines
+  readonly #live: LiveRuns
+  /** What `config` holds, since admission asks for it all the time. */
+  readonly #config = new Map<string, unknown>()
 
   constructor(storage: DurableObjectStorage) {
     this.#sql = storage.sql
     migrate(storage.sql, storage, MIGRATIONS)
+    this.#lines = new WaitingLines(storage.sql)
+    this.#live = new LiveRuns(storage.sql)
   }
 
   // Runs
@@ -99,26 +108,67 @@ export class WorkPoolStore {
     ])
   }
 
+  /** Each index whose columns a statement sets is one more row written: so only columns that differ are set. */
   save(run: HomeRun): void {
-    const { record } = run
-    this.#sql.exec(
-      `INSERT INTO run (id, queue_id, deployment_id, state_type, due, position, live, slot, agent_id, timer_at, body)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET queue_id = excluded.queue_id, deployment_id = excluded.deployment_id,
-         state_type = excluded.state_type, due = excluded.due, position = excluded.position,
-         live = excluded.live, slot = excluded.slot, agent_id = excluded.agent_id, timer_at = excluded.timer_at, body = excluded.body`,
-      record.id,
-      record.work_queue_id,
-      record.deployment_id,
-      record.state_type,
-      claimableAt(run),
-      run.position,
-      run.live ? 1 : 0,
-      holdsDeploymentSlot(run) ? 1 : 0,
-      run.agent_id,
-      run.timer_at,
-      JSON.stringify(run),
+    const { id } = run.record
+    const columns = columnsOf(
+      run,
+      lineOf(run.record, (deployment) => this.#isLimited(deployment)),
     )
+    const [before] = this.#sql
+      .exec<RunColumns>(`SELECT ${COLUMN_NAMES.join(', ')} FROM run WHERE id = ?`, id)
+      .toArray()
+    const body = JSON.stringify(run)
+    if (before === undefined) {
+      this.#insert(id, columns, body)
+      this.#saved(run, null)
+      return
+    }
+    const changed = COLUMN_NAMES.filter((name) =>
+      name === 'timer_at'
+        ? isTimerMoved(before.timer_at, columns.timer_at)
+        : columns[name] !== before[name],
+    )
+    this.#sql.exec(
+      `UPDATE run SET ${['body', ...changed].map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
+      body,
+      ...changed.map((name) => columns[name]),
+      id,
+    )
+    this.#saved(run, before.queue_id)
+  }
+
+  #insert(id: string, columns: RunColumns, body: string): void {
+    this.#sql.exec(
+      `INSERT INTO run (id, body, ${COLUMN_NAMES.join(', ')}) VALUES (?, ?${', ?'.repeat(COLUMN_NAMES.length)})`,
+      id,
+      body,
+      ...COLUMN_NAMES.map((name) => columns[name]),
+    )
+  }
+
+  /** Brings up to date what follows from a run's row. */
+  #saved(run: HomeRun, oldQueue: string | null): void {
+    this.#live.changed(run)
+    const { work_queue_id, deployment_id: id, concurrency_key: key } = run.record
+    if (id !== null && key) {
+      for (const queueId of new Set([oldQueue, work_queue_id])) {
+        if (queueId !== null) {
+          this.#lines.refresh(queueId, id, key, this.#weightOf(id, key))
+        }
+      }
+    }
+  }
+
+  #weightOf(deploymentId: string, key: string): number {
+    return this.deployment(deploymentId)?.deployment.concurrency_key?.weights[key] ?? 1
+  }
+
+  /** Whether its runs without a key wait in a line of their own. */
+  #isLimited(deploymentId: string): boolean {
+    const config = this.deployment(deploymentId)
+    const cap = config?.deployment.max_waiting_runs ?? null
+    return cap !== null || (config?.concurrency_limit ?? null) !== null
   }
 
   /** Runs whose newest state was written then or later. */
@@ -136,6 +186,7 @@ export class WorkPoolStore {
 
   remove(id: string): void {
     this.#sql.exec('DELETE FROM run WHERE id = ?', id)
+    this.#live.removed(id)
   }
 
   allIds(): string[] {
@@ -145,6 +196,7 @@ export class WorkPoolStore {
       .map(({ id }) => id)
   }
 
+  /** Of all runs that are here. */
   lastPosition(): number {
     return (
       this.#sql.exec<{ position: number | null }>('SELECT max(position) AS position FROM run').one()
@@ -153,7 +205,7 @@ export class WorkPoolStore {
   }
 
   liveOfAgent(agentId: string): HomeRun[] {
-    return this.#bodies('SELECT body FROM run WHERE live = 1 AND agent_id = ?', [agentId])
+    return this.findMany(this.#live.ofAgent(agentId))
   }
 
   withTimerUntil(now: Micros, limit: number): HomeRun[] {
@@ -167,22 +219,47 @@ export class WorkPoolStore {
     return this.#bodies('SELECT body FROM run WHERE timer_at <= ? AND live = 1', [now])
   }
 
-  /** Runs that a schedule with a rule for missed dates made, whose time to be looked at has come. */
+  /** Runs that may start too late, by the rule of their schedule or by their own, whose time to be looked at has come. */
   missableUntil(now: Micros): HomeRun[] {
     return this.#bodies(
       `SELECT body FROM run WHERE timer_at IS NOT NULL AND timer_at <= ? AND live = 0
-         AND state_type = 'SCHEDULED' AND body ->> '$.missed' IS NOT NULL ORDER BY timer_at`,
+         AND state_type = 'SCHEDULED'
+         AND coalesce(body -> '$.missed', body ->> '$.record.start_before') IS NOT NULL ORDER BY timer_at`,
       [now],
     )
   }
 
-  /** Runs that Prefect's worker may take, in the order of one queue. */
+  /** Live runs with that tail of their ids. */
+  liveWithTail(tail: string): HomeRun[] {
+    return this.findMany(this.#live.withTail(tail))
+  }
+
+  /** Runs that Prefect's worker may take, in the order of one queue; those with keys whose line is not due yet come last. */
   claimable(queueId: string, from: Micros, before: Micros, limit: number): HomeRun[] {
-    return this.#bodies(
-      `SELECT body FROM run WHERE queue_id = ? AND due IS NOT NULL AND due >= ? AND due <= ?
-       ORDER BY due, position LIMIT ?`,
-      [queueId, from, before, limit],
+    const ids: string[] = []
+    for (const { id } of this.#inOrder(queueId, from, before)) {
+      if (ids.length >= limit) {
+        break
+      }
+      ids.push(id)
+    }
+    const runs = new Map(this.findMany(ids).map((run) => [run.record.id, run]))
+    return ids.flatMap((id) => runs.get(id) ?? [])
+  }
+
+  *#inOrder(queueId: string, from: Micros, before: Micros): Generator<Candidate, void, undefined> {
+    const turns = new Turns(
+      this.#lines.plain(queueId, from, before, NONE),
+      this.#lines.keyed(queueId),
+      { blocked: NONE, full: () => NONE, weight: (id, key) => this.#weightOf(id, key) },
     )
+    for (let run = turns.next(); run !== undefined; run = turns.next()) {
+      if (run.due >= from) {
+        yield run
+      }
+      turns.serve()
+    }
+    yield* this.#lines.upcoming(queueId, from, before)
   }
 
   scheduledOfDeployment(deploymentId: string): HomeRun[] {
@@ -211,6 +288,8 @@ export class WorkPoolStore {
         `SELECT min(at) AS at FROM (
            SELECT min(timer_at) AS at FROM run WHERE timer_at IS NOT NULL
            UNION ALL SELECT min(at) FROM schedule_timer
+           UNION ALL SELECT min(at) FROM pending_change
+           UNION ALL SELECT min(at) FROM arrival
            UNION ALL SELECT min(at) FROM message)`,
       )
       .one().at
@@ -219,16 +298,17 @@ export class WorkPoolStore {
   // Admission
 
   admissionView(now: Micros): AdmissionView {
+    this.#lines.wake(now)
     const config = this.workPool()
-    const live = this.#liveCounts()
     const pool = config?.pool
     return {
       now,
       pool: {
+        id: pool?.id ?? '',
         name: pool?.name ?? '',
         paused: pool?.is_paused ?? false,
         limit: pool?.concurrency_limit ?? null,
-        live: live.total,
+        live: this.#live.count,
       },
       queues: (config?.queues ?? []).map((queue) => ({
         id: queue.id,
@@ -236,84 +316,62 @@ export class WorkPoolStore {
         priority: queue.priority,
         paused: queue.is_paused,
         limit: queue.concurrency_limit,
-        live: live.byQueue.get(queue.id) ?? 0,
+        live: this.#live.countOfQueue(queue.id),
       })),
       deployment: (id) => this.#admissionDeployment(id),
-      candidates: (queueId, blocked) => this.#candidates(queueId, now, blocked),
-    }
-  }
-
-  #liveCounts(): { total: number; byQueue: Map<string | null, number> } {
-    const rows = this.#sql
-      .exec<{ queue_id: string | null; count: number }>(
-        'SELECT queue_id, count(*) AS count FROM run WHERE live = 1 GROUP BY queue_id',
-      )
-      .toArray()
-    return {
-      total: rows.reduce((sum, row) => sum + row.count, 0),
-      byQueue: new Map(rows.map((row) => [row.queue_id, row.count])),
+      liveOfKeys: (id) => this.#live.countOfKeys(id),
+      candidates: (queueId, blocked) => this.#lines.plain(queueId, 0, now, blocked),
+      keyed: (queueId) => this.#lines.keyed(queueId),
     }
   }
 
   #admissionDeployment(id: string): AdmissionDeployment | undefined {
-    const deployment = this.deployment(id)
-    if (deployment === undefined || deployment.concurrency_limit === null) {
+    const config = this.deployment(id)
+    const key = config?.deployment.concurrency_key ?? null
+    if (config === undefined || (config.concurrency_limit === null && key === null)) {
       return undefined
     }
     return {
-      limit: deployment.concurrency_limit,
+      name: config.deployment.name,
+      limit: config.concurrency_limit,
       live: this.deploymentSlots(id),
-      strategy: deployment.deployment.concurrency_options?.collision_strategy ?? 'ENQUEUE',
+      strategy: config.deployment.concurrency_options?.collision_strategy ?? 'ENQUEUE',
+      key,
     }
   }
 
   /** How many slots of its limit are in use. */
   deploymentSlots(deploymentId: string): number {
-    return this.#sql
-      .exec<{ count: number }>(
-        'SELECT count(*) AS count FROM run WHERE deployment_id = ? AND live = 1 AND slot = 1',
-        deploymentId,
-      )
-      .one().count
+    return this.#live.countOfDeployment(deploymentId)
   }
 
-  *#candidates(
-    queueId: string,
-    now: Micros,
-    blocked: ReadonlySet<string>,
-  ): Generator<Candidate, void, undefined> {
-    let after = { due: -1, position: -1 }
-    for (;;) {
-      const page = this.#sql
-        .exec<{ id: string; deployment_id: string | null; due: number; position: number }>(
-          `SELECT id, deployment_id, due, position FROM run
-           WHERE queue_id = ? AND due IS NOT NULL AND due <= ? AND (due, position) > (?, ?)
-             AND (deployment_id IS NULL OR deployment_id NOT IN (SELECT value FROM json_each(?)))
-           ORDER BY due, position LIMIT ?`,
-          queueId,
-          now,
-          after.due,
-          after.position,
-          JSON.stringify([...blocked]),
-          CANDIDATE_PAGE,
-        )
-        .toArray()
-      yield* page
-      const last = page.at(-1)
-      if (last === undefined || page.length < CANDIDATE_PAGE) {
-        return
+  /** Runs were chosen: keeps whose turn is next. */
+  saveTurns({ turns }: Admission): void {
+    for (const [queueId, after] of turns) {
+      if (after.lines.length > 0 || after.clock.plain > 0) {
+        this.#lines.save(queueId, after)
       }
-      after = last
     }
+  }
+
+  /** A run with a key was taken out of turn. */
+  chargeTurn({ work_queue_id: queueId, deployment_id: id, concurrency_key: key }: FlowRunRecord) {
+    if (queueId !== null && id !== null && key) {
+      this.#lines.charge(queueId, id, key, this.#weightOf(id, key))
+    }
+  }
+
+  /** How many of its runs are due and wait; no more than `most` are counted. */
+  waitingOfDeployment(deploymentId: string, now: Micros, most: number): number {
+    const queues = this.workPool()?.queues.map(({ id }) => id) ?? []
+    return this.#lines.countOfDeployment(queues, deploymentId, now, most)
   }
 
   // Configuration
 
   workPool(): HomeWorkPool | undefined {
-    const [row] = this.#sql
-      .exec<{ body: string }>("SELECT body FROM config WHERE kind = 'work_pool'")
-      .toArray()
-    return (parseConfig(row) as HomeWorkPool | null) ?? undefined
+    const query = "SELECT body FROM config WHERE kind = 'work_pool'"
+    return this.#configOf('work_pool', query, []) as HomeWorkPool | undefined
   }
 
   isPoolDeleted(): boolean {
@@ -322,10 +380,18 @@ export class WorkPoolStore {
   }
 
   deployment(id: string): HomeDeployment | undefined {
-    const [row] = this.#sql
-      .exec<{ body: string }>("SELECT body FROM config WHERE kind = 'deployment' AND id = ?", id)
-      .toArray()
-    return (parseConfig(row) as HomeDeployment | null) ?? undefined
+    const query = "SELECT body FROM config WHERE kind = 'deployment' AND id = ?"
+    return this.#configOf(`deployment ${id}`, query, [id]) as HomeDeployment | undefined
+  }
+
+  /** A null body is a deleted object: its version stays, so that nothing older brings it back. */
+  #configOf(name: string, query: string, bindings: string[]): unknown {
+    if (!this.#config.has(name)) {
+      const [row] = this.#sql.exec<{ body: string }>(query, ...bindings).toArray()
+      const body = row === undefined ? null : (JSON.parse(row.body) as unknown)
+      this.#config.set(name, body ?? undefined)
+    }
+    return this.#config.get(name)
   }
 
   configVersion(kind: ConfigKind, id: string): number {
@@ -344,15 +410,29 @@ export class WorkPoolStore {
       version,
       JSON.stringify(body),
     )
+    this.#config.clear()
+    if (kind === 'deployment' && this.#isLimited(id)) {
+      this.#lines.separate(id)
+    }
   }
 
-  markPendingChange(kind: ConfigKind, id: string, since: Micros): void {
+  /** @param at when the store is read, should nothing be heard of it */
+  markPendingChange(kind: ConfigKind, id: string, since: Micros, at: Micros): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO pending_change (kind, id, since) VALUES (?, ?, ?)',
+      'INSERT OR REPLACE INTO pending_change (kind, id, since, at) VALUES (?, ?, ?, ?)',
       kind,
       id,
       since,
+      at,
     )
+  }
+
+  postponeChange(kind: ConfigKind, id: string, at: Micros): void {
+    this.#sql.exec('UPDATE pending_change SET at = ? WHERE kind = ? AND id = ?', at, kind, id)
+  }
+
+  hasChangeDue(now: Micros): boolean {
+    return this.#sql.exec('SELECT 1 FROM pending_change WHERE at <= ?', now).toArray().length > 0
   }
 
   clearPendingChange(kind: ConfigKind, id: string): void {
@@ -478,9 +558,60 @@ export class WorkPoolStore {
   }
 }
 
-/** A null body is a deleted object: its version stays, so that nothing older brings it back. */
-function parseConfig(row: { body: string } | undefined): unknown {
-  return row === undefined ? null : JSON.parse(row.body)
+interface RunColumns extends Record<string, SqlStorageValue> {
+  queue_id: string | null
+  deployment_id: string | null
+  concurrency_key: string | null
+  line: string
+  state_type: string | null
+  due: number | null
+  position: number
+  live: number
+  slot: number
+  agent_id: string | null
+  timer_at: number | null
+}
+
+const COLUMN_NAMES = [
+  'queue_id',
+  'deployment_id',
+  'concurrency_key',
+  'line',
+  'state_type',
+  'due',
+  'position',
+  'live',
+  'slot',
+  'agent_id',
+  'timer_at',
+] as const
+
+function columnsOf(run: HomeRun, line: string): RunColumns {
+  const { record } = run
+  return {
+    queue_id: record.work_queue_id,
+    deployment_id: record.deployment_id,
+    concurrency_key: record.concurrency_key ?? null,
+    line,
+    state_type: record.state_type,
+    due: claimableAt(run),
+    position: run.position,
+    live: run.live ? 1 : 0,
+    slot: holdsDeploymentSlot(run) ? 1 : 0,
+    agent_id: run.agent_id,
+    timer_at: run.timer_at,
+  }
+}
+
+/**
+ * A timer that rings before its time does no harm: the run is looked at, and its timer set to what it is by then. So one that
+ * only moves on, as with each renewal of a lease, is left where it is: most runs are over before it rings.
+ */
+function isTimerMoved(before: Micros | null, timer: Micros | null): boolean {
+  if (before === null || timer === null) {
+    return before !== timer
+  }
+  return timer < before || before <= Date.now() * 1000
 }
 
 /** When a worker may take the run: scheduled, not waiting inside a process, and no earlier execution of it alive. */

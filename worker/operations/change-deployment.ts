@@ -3,6 +3,7 @@ import type { Micros } from '#core/time.ts'
 import type { Deployment, DeploymentCreate, DeploymentUpdate } from '#core/wire/deployment.ts'
 import type { Flow } from '#core/wire/flow.ts'
 import type { JsonObject } from '#core/wire/common.ts'
+import { checkKeyTemplate } from '#domain/concurrency-key.ts'
 import { checkJobVariables, checkParameters, type CheckedAs } from '#domain/deployment-checks.ts'
 import {
   deploymentLabels,
@@ -40,6 +41,7 @@ export async function saveDeployment(
   body: DeploymentCreate,
   now: Micros,
 ): Promise<{ deployment: Deployment; created: boolean }> {
+  checkKeyTemplate(body.concurrency_key)
   const schedules = checkSchedules(body.schedules ?? [], ['schedules'], now)
   const names = {
     // Null is no wish in an upsert: the deployment stays where it is.
@@ -184,6 +186,7 @@ export async function updateDeployment(
   body: DeploymentUpdate,
   now: Micros,
 ): Promise<void> {
+  checkKeyTemplate(body.concurrency_key)
   const schedules =
     body.schedules === null || body.schedules === undefined
       ? undefined

@@ -5,9 +5,10 @@ import type { Micros } from '#core/time.ts'
 import type { CreatedBy, JsonObject } from '#core/wire/common.ts'
 import type { DeploymentFlowRunCreate } from '#core/wire/deployment.ts'
 import type { FlowRun, FlowRunCreate } from '#core/wire/flow-run.ts'
+import { requestedKey, startBefore } from '#domain/concurrency-key.ts'
 import { DomainError } from '#domain/errors.ts'
 import { DEFAULT_POLICY, type FlowRunRecord, newFlowRunRecord } from '#domain/flow-run.ts'
-import { readHomeDeployment, type HomeDeployment } from '#storage/deployments.ts'
+import type { HomeDeployment } from '#storage/deployments.ts'
 import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
 import { refuseIssues } from '#domain/refused.ts'
 import { pickPoollessHome } from '#storage/homes.ts'
@@ -93,6 +94,7 @@ export async function createFlowRun(
       },
       parent_task_run_id: body.parent_task_run_id ?? null,
       job_variables: body.job_variables ?? {},
+      start_before: body.start_before ?? null,
     },
     flow_name: flow.name,
     deployment_name: null,
@@ -177,6 +179,8 @@ export function runOfDeployment(
   now: Micros,
 ): NewFlowRun {
   const { deployment, flow } = config
+  const tags = unique([...deployment.tags, ...(body.tags ?? [])])
+  const state = body.state ?? { type: 'SCHEDULED' as const }
   return {
     record: {
       ...newFlowRunRecord(id, now),
@@ -191,7 +195,7 @@ export function runOfDeployment(
       idempotency_key: body.idempotency_key ?? null,
       context: body.context ?? {},
       empirical_policy: policyOf(body.empirical_policy),
-      tags: unique([...deployment.tags, ...(body.tags ?? [])]),
+      tags,
       labels: {
         ...flow.labels,
         'prefect.flow.id': flow.id,
@@ -201,10 +205,12 @@ export function runOfDeployment(
       },
       parent_task_run_id: body.parent_task_run_id ?? null,
       job_variables: body.job_variables ?? {},
+      concurrency_key: requestedKey(config, { parameters, tags }),
+      start_before: startBefore(config, { state, start_before: body.start_before }, now),
     },
     flow_name: flow.name,
     deployment_name: deployment.name,
-    state: body.state ?? { type: 'SCHEDULED' },
+    state,
   }
 }
 
