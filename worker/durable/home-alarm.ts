@@ -2,6 +2,7 @@ import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import { LEASE_SECONDS, settled } from '#domain/execution.ts'
 import { graceMicros, renewSlot, slotLeaseTimer } from '#domain/slot-lease.ts'
 import { expand } from './home-config.ts'
+import { settleChanges } from './home-moves.ts'
 import { deliverMessages } from './home-outbox.ts'
 import { ringTimers } from './home-timers.ts'
 import type { Home } from './home.ts'
@@ -40,6 +41,7 @@ async function carryOut(home: Home): Promise<void> {
     home.events.onAlarm(),
     home.readiness.onAlarm(),
     deliverMessages(home),
+    settleChanges(home),
   ])
   home.arm()
 }

@@ -17,9 +17,14 @@ const PULL_AFTER_MICROS = 2 * MICROS_PER_SECOND
 /** By then its batch has long landed or failed, so that what was read is the last word. */
 const FORGET_CHANGE_MICROS = 60 * MICROS_PER_SECOND
 
+/** The store could not be asked: the alarm does it again then, if no claim has done it before. */
+const RETRY_PULL_MICROS = 10 * MICROS_PER_SECOND
+
 /** Notes, durably, that a change is being made in the store. */
 export function expectChange(home: Home, kind: ConfigKind, id: string): void {
-  home.store.markPendingChange(kind, id, home.now())
+  const now = home.now()
+  home.store.markPendingChange(kind, id, now, now + PULL_AFTER_MICROS)
+  home.arm()
 }
 
 /** Takes a pool's configuration when it is newer than what is here; null: the pool was deleted. */
@@ -65,10 +70,15 @@ export async function pullChanges(home: Home): Promise<void> {
       }
       if (since <= now - FORGET_CHANGE_MICROS) {
         home.store.clearPendingChange(kind, id)
+      } else {
+        home.store.postponeChange(kind, id, since + FORGET_CHANGE_MICROS)
       }
     }
   } catch (error) {
     report('a change of configuration could not be read', error)
+    for (const { kind, id } of changes) {
+      home.store.postponeChange(kind, id, now + RETRY_PULL_MICROS)
+    }
   }
 }
 
@@ -107,19 +117,26 @@ function takeWorkPool(home: Home, id: string, config: HomeWorkPool | null): void
   }
 }
 
-function takeDeployment(home: Home, id: string, config: HomeDeployment | null): void {
+/** Takes a deployment's configuration when it is newer, also of one that has gone to another home: runs that stay are started by it. */
+export function takeDeployment(home: Home, id: string, config: HomeDeployment | null): void {
   const version = config?.version_number ?? Number.MAX_SAFE_INTEGER
   if (version <= home.store.configVersion('deployment', id)) {
     return
   }
   const here = config?.home_key === home.known().home_key ? config : null
-  const before = home.store.deployment(id)?.deployment.schedules ?? []
-  home.store.saveConfig('deployment', id, version, here)
+  const owned = ownDeployment(home, id)
+  const before = owned?.deployment.schedules ?? []
+  home.store.saveConfig('deployment', id, version, config)
   // One moment for what goes and what comes, or a date in between would be lost.
   const now = home.now()
+  if (here !== null) {
+    home.moves.forgetDeparture(id)
+  } else if (owned !== undefined) {
+    home.moves.noteDeparture(id, now)
+  }
   const after = here?.deployment.schedules ?? []
   const seen = seenAfterChange(home.store.seenDates(id), before, after, now)
-  const future = here !== null && !here.deployment.paused
+  const future = config !== null && !config.deployment.paused
   for (const run of removeAutomaticRuns(
     home.store.scheduledOfDeployment(id),
     { onlyFuture: future, alsoManual: config === null },
@@ -144,14 +161,17 @@ export function expand(
       home.flusher.markDirty(record.id)
     }
   }
-  const config = home.store.deployment(id)
-  if (config === undefined || config.deployment.paused) {
+  const config = ownDeployment(home, id)
+  // On its way from another home its schedules rest.
+  const rests = config?.deployment.paused === true || home.moves.arrivalsOf(id).length > 0
+  if (config === undefined || rests) {
     home.store.setScheduleTimer(id, null, {})
     return
   }
   const plan = expandSchedules(config, automatic, {
     now,
     seen,
+    used: home.moves.usedDates(id, now),
     homeKey: home.known().home_key,
   })
   for (const run of plan.runs) {
@@ -161,6 +181,12 @@ export function expand(
     keepNewest(home, id, now)
   }
   home.store.setScheduleTimer(id, plan.nextAt, plan.seen)
+}
+
+/** A deployment that is this home's, and not only known here from before it went to another. */
+export function ownDeployment(home: Home, id: string): HomeDeployment | undefined {
+  const config = home.store.deployment(id)
+  return config?.home_key === home.known().home_key ? config : undefined
 }
 
 /** A run whose queue is gone waits in none: it stays visible and can be cancelled; a live one goes on. */

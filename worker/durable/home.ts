@@ -29,6 +29,7 @@ import { messageDue, messagesOf } from './home-outbox.ts'
 import { HomePresence } from './home-presence.ts'
 import { HomeReadiness } from './home-readiness.ts'
 import { InputStore } from './input-store.ts'
+import { MoveStore } from './move-store.ts'
 import { report } from './report.ts'
 import { holdsDate } from './schedules.ts'
 import { WorkPoolStore } from './work-pool-store.ts'
@@ -67,6 +68,7 @@ export class Home {
   readonly bindings: Bindings
   readonly store: WorkPoolStore
   readonly inputs: InputStore
+  readonly moves: MoveStore
   readonly flusher: Flusher
   readonly events: HomeEvents
   readonly readiness: HomeReadiness
@@ -85,6 +87,7 @@ export class Home {
     this.bindings = bindings
     this.store = new WorkPoolStore(state.storage)
     this.inputs = new InputStore(state.storage.sql)
+    this.moves = new MoveStore(state.storage.sql)
     this.#context = new ContextStore(state.storage.sql)
     this.#lastPosition = this.store.lastPosition()
     this.doorbell = new Doorbell(state, this.now())
@@ -99,6 +102,11 @@ export class Home {
       },
       takeBack: (id) => this.#noteRefused(this.#refused().filter((refused) => refused !== id)),
       refused: () => this.#refused(),
+      lags: (since) => {
+        const source = this.state.id.toString()
+        const told = eventHubStub(this.workspace()).noteLag(source, since)
+        this.state.waitUntil(told.catch((error: unknown) => report('a lag was not told', error)))
+      },
       readMarker: () => this.store.meta('dirty') !== undefined,
       writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
       now: () => this.now(),
@@ -224,7 +232,7 @@ export class Home {
   }
 
   ring(): void {
-    this.doorbell.ring(() => this.store.admissionView(this.now()))
+    this.doorbell.ring(() => this.store.admissionView(this.now()), this.now())
   }
 
   /** The one alarm stands at the earliest of all times; a row is written only when that moved. */

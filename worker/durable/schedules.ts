@@ -2,13 +2,14 @@ import { flowRunId, type HomeKey } from '#core/flow-run-id.ts'
 import { generateName } from '#core/name.ts'
 import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
 import type { StateCreate } from '#core/wire/state.ts'
-import { automaticKey, startBefore } from '#domain/concurrency-key.ts'
 import type { HomeRun } from '#domain/execution.ts'
+import { automaticKey, startBefore } from '#domain/concurrency-key.ts'
 import { newFlowRunRecord, type FlowRunRecord } from '#domain/flow-run.ts'
 import { missedRule } from '#domain/missed-runs.ts'
 import { planSchedules, type ScheduledDate } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { NewFlowRun } from './home.ts'
+import type { UsedDate } from './move-store.ts'
 
 /**
  * The runs that a change of their deployment takes away: never started, and made by a schedule.
@@ -48,9 +49,17 @@ export function holdsDate(record: FlowRunRecord, now: Micros): boolean {
 export function expandSchedules(
   config: HomeDeployment,
   automatic: HomeRun[],
-  home: { now: Micros; homeKey: HomeKey; seen: Readonly<Record<string, Micros>> },
+  home: {
+    now: Micros
+    homeKey: HomeKey
+    seen: Readonly<Record<string, Micros>>
+    used: readonly UsedDate[]
+  },
 ): { runs: NewFlowRun[]; nextAt: Micros | null; seen: Record<string, Micros> } {
   const taken = takenDates(automatic)
+  for (const { schedule_id, date } of home.used) {
+    taken.set(schedule_id, (taken.get(schedule_id) ?? new Set()).add(date))
+  }
   const { dates, nextAt, seen } = planSchedules(
     config.deployment.schedules,
     taken,

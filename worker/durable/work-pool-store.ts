@@ -11,6 +11,7 @@ import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { INPUT_TABLE } from './input-store.ts'
 import { LiveRuns } from './live-runs.ts'
 import { migrate } from './migrate.ts'
+import { MOVE_TABLES } from './move-store.ts'
 import { lineOf, LINES_TABLE, WaitingLines } from './waiting-lines.ts'
 
 interface RunRow extends Record<string, SqlStorageValue> {
@@ -71,6 +72,7 @@ const MIGRATIONS = [
     "ALTER TABLE schedule_timer ADD COLUMN seen TEXT NOT NULL DEFAULT '{}'",
   ],
   LINES_TABLE,
+  MOVE_TABLES,
 ] as const
 
 /** By the ids of schedules. */

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { HomeKey } from '#core/flow-run-id.ts'
 import type {
   Accept,
   AcceptResult,
@@ -31,6 +32,7 @@ import * as bulk from './home-bulk.ts'
 import * as config from './home-config.ts'
 import * as executions from './home-executions.ts'
 import * as inputs from './home-inputs.ts'
+import * as moves from './home-moves.ts'
 import { scheduledFlowRuns } from './home-polls.ts'
 import * as runs from './home-runs.ts'
 import * as slots from './home-slots.ts'
@@ -254,7 +256,21 @@ export class WorkPool extends DurableObject<Bindings> {
     id: string,
     deployment: HomeDeployment | null,
   ): Promise<void> {
-    await config.applyDeployment(this.#of(context), id, deployment)
+    const home = this.#of(context)
+    await config.applyDeployment(home, id, deployment)
+    await moves.arrive(home, home.moves.arrivalsOf(id))
+  }
+
+  expectArrival(context: HomeContext, id: string, from: HomeKey): void {
+    moves.expectArrival(this.#of(context), id, from)
+  }
+
+  async releaseDeployment(
+    context: HomeContext,
+    id: string,
+    asked: HomeKey[],
+  ): Promise<moves.Handover | null> {
+    return await moves.releaseDeployment(this.#of(context), id, asked)
   }
 
   async scheduleWithin(
@@ -267,7 +283,7 @@ export class WorkPool extends DurableObject<Bindings> {
 
   /** A deployment that this home owns. */
   readDeployment(context: HomeContext, id: string): HomeDeployment | null {
-    return this.#of(context).store.deployment(id) ?? null
+    return config.ownDeployment(this.#of(context), id) ?? null
   }
 
   override alarm(): void {

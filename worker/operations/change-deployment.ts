@@ -102,7 +102,7 @@ export async function saveDeployment(
           )
     const saved = await commitToDeployment(
       workspace,
-      { id, home_key: existing?.home_key ?? home_key },
+      { id, home_key: existing?.home_key ?? home_key, moves_to: home_key },
       [
         ...place.statements,
         statement,
@@ -202,7 +202,7 @@ export async function updateDeployment(
     const { home_key, work_queue_id } = place
     const saved = await commitToDeployment(
       workspace,
-      { id, home_key: existing.home_key },
+      { id, home_key: existing.home_key, moves_to: home_key },
       [
         ...place.statements,
         deployments.updateDeployment(
@@ -287,7 +287,7 @@ export async function getDeployment(
 /** Commits a change of a deployment, and of the pool that gets a queue by it, and tells their homes. */
 export async function commitToDeployment(
   workspace: Workspace,
-  deployment: { id: string; home_key: HomeKey },
+  deployment: { id: string; home_key: HomeKey; moves_to?: HomeKey },
   statements: Statement[],
   changedPool?: WorkPoolKey,
 ): Promise<CommitResult> {

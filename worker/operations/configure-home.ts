@@ -35,23 +35,27 @@ export async function changeWorkPool(
 }
 
 /**
- * The same for a deployment or its schedules. A deployment that the change moved to another pool leaves its old home first,
- * which deletes its future automatic runs there; then the new one makes its own.
+ * The same for a deployment or its schedules. Of one that the change moves to another pool both homes note that before; the old
+ * one stops first, and the new one asks it to let go before it begins.
  */
 export async function changeDeployment(
   workspace: Workspace,
-  deployment: Owned,
+  deployment: Owned & { moves_to?: HomeKey },
   commit: () => Promise<void>,
 ): Promise<void> {
   const oldContext = homeContext(workspace, deployment.home_key)
   const oldHome = homeStub(workspace, deployment.home_key)
   await oldHome.expectChange(oldContext, 'deployment', deployment.id)
+  const { moves_to } = deployment
+  if (moves_to !== undefined && moves_to !== deployment.home_key) {
+    const context = homeContext(workspace, moves_to)
+    await homeStub(workspace, moves_to).expectArrival(context, deployment.id, deployment.home_key)
+  }
   await commit()
   const config = (await readHomeDeployment(workspace, deployment.id)) ?? null
   if (config !== null && config.home_key !== deployment.home_key) {
     const newContext = homeContext(workspace, config.home_key)
     const newHome = homeStub(workspace, config.home_key)
-    await newHome.expectChange(newContext, 'deployment', deployment.id)
     await oldHome.applyDeployment(oldContext, deployment.id, config)
     await newHome.applyDeployment(newContext, deployment.id, config)
     return
