@@ -165,7 +165,8 @@ test('a job that is cancelled stops after the step that it is taking; a deletion
   const chosen = { deployments: { id: { any_: [deployment.id] } } }
   const context = objectContext(workspace)
   const parameters = { change: 'cancel', filters: chosen, timeout_seconds: null }
-  const cancelled = await runInDurableObject(asStub(jobsStub(workspace)), async (jobs: Jobs) => {
+  const cancelled = await runInDurableObject(asStub(jobsStub(workspace)), async (instance) => {
+    const jobs = instance as Jobs
     // No alarm comes between the two.
     const job = await jobs.start(context, { kind: 'cancel_flow_runs', parameters, key: null }, 2)
     return jobs.cancel(context, job?.id ?? '')
