@@ -102,11 +102,6 @@ export class Home {
       },
       takeBack: (id) => this.#noteRefused(this.#refused().filter((refused) => refused !== id)),
       refused: () => this.#refused(),
-      lags: (since) => {
-        const source = this.state.id.toString()
-        const told = eventHubStub(this.workspace()).noteLag(source, since)
-        this.state.waitUntil(told.catch((error: unknown) => report('a lag was not told', error)))
-      },
       readMarker: () => this.store.meta('dirty') !== undefined,
       writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
       now: () => this.now(),
@@ -232,7 +227,7 @@ export class Home {
   }
 
   ring(): void {
-    this.doorbell.ring(() => this.store.admissionView(this.now()), this.now())
+    this.doorbell.ring(() => this.store.admissionView(this.now()))
   }
 
   /** The one alarm stands at the earliest of all times; a row is written only when that moved. */
