@@ -9,6 +9,7 @@ class Far {
   readonly acknowledged: string[] = []
   readonly setAside: string[] = []
   readonly refused = new Set<string>()
+  readonly lags: (number | null)[] = []
   readonly sizes: number[] = []
   marker = false
   time = 0
@@ -31,6 +32,7 @@ class Far {
       },
       takeBack: (id) => this.refused.delete(id),
       refused: () => [...this.refused],
+      lags: (since) => this.lags.push(since),
       readMarker: () => this.marker,
       writeMarker: (dirty) => {
         this.marker = dirty
@@ -205,6 +207,23 @@ describe('Flusher', () => {
     far.time = flusher.due ?? 0
     await flusher.onAlarm()
     expect([flusher.due, far.refused.size]).toEqual([null, 0])
+  })
+
+  it('tells of a lag while there is one, with every try, and of its end', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.change(flusher, 'a')
+    await flusher.flushed()
+    far.answers = [away, away, away]
+    far.time = 7
+    far.change(flusher, 'a')
+    for (const time of [8, 1_000_007, 2_000_000]) {
+      far.time = time
+      await flusher.flushed()
+    }
+    expect(far.lags).toEqual([7, 7])
+    await flusher.flushed()
+    expect(far.lags).toEqual([7, 7, null])
   })
 
   it('says since when something waits', async () => {

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { Micros } from '#core/time.ts'
 import { eventFilter, type EventFilter } from '#core/wire/event-filter.ts'
 import type { ReceivedEvent } from '#core/wire/event.ts'
 import type { AutomationExplanation } from '#core/wire/automation.ts'
@@ -12,6 +13,7 @@ import { workspaceOf, type ObjectContext } from '../operations/object-context.ts
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import type { NumberedEvent } from './event-log.ts'
 import { INTAKE_TABLE, takeEvents } from './hub-intake.ts'
+import { LAG_TABLE, noteLag, oldestLag } from './hub-lag.ts'
 import { HUB_AUTOMATION_TABLES, HubAutomations, type AutomationChange } from './hub-automations.ts'
 import { migrate } from './migrate.ts'
 import { SUBSCRIBER_TABLE, Subscribers } from './subscribers.ts'
@@ -53,6 +55,7 @@ export class EventHub extends DurableObject<Bindings> {
       TABLES,
       [CONTEXT_TABLE, INTAKE_TABLE, SUBSCRIBER_TABLE],
       HUB_AUTOMATION_TABLES,
+      [LAG_TABLE],
     ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#subscribers = new Subscribers<EventFilter, ReceivedEvent>(ctx, {
@@ -116,6 +119,16 @@ export class EventHub extends DurableObject<Bindings> {
     this.#subscribers.send(fresh)
     this.#arm()
     return taken
+  }
+
+  /** Rows of that object wait for the store since then; null: none does. */
+  noteLag(source: string, since: Micros | null): void {
+    noteLag(this.ctx.storage.sql, source, since, Date.now() * 1000)
+  }
+
+  /** Since when the oldest row that is not in the store waits; null when none is known to. */
+  lagsSince(): Micros | null {
+    return oldestLag(this.ctx.storage.sql, Date.now() * 1000)
   }
 
   /** Notes, durably, that automations are being changed in the store. */

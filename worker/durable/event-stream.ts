@@ -53,6 +53,7 @@ export class EventStream extends DurableObject<Bindings> {
     })
     this.#taskRuns = new StreamTaskRuns({
       storage: ctx.storage,
+      name: ctx.id.toString(),
       workspace: () => this.#workspace(),
       deferred: this.#deferred,
       waitUntil: (promise) => {

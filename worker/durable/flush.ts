@@ -23,6 +23,8 @@ export interface FlushTarget {
   takeBack(id: string): void
   /** What was set aside and not taken back. */
   refused(): string[]
+  /** Rows wait for the store since then, for longer than usual; null: no longer. Said again with every try. */
+  lags(since: number | null): void
   /** The durable marker: something may not have been flushed. */
   readMarker(): boolean
   writeMarker(dirty: boolean): void
@@ -36,9 +38,13 @@ const MAX_ROWS = 500
 const GATHER_MICROS = 500_000
 /** A client waits this long for the store; then it is answered anyway, since the row is safe in the object. */
 const CLIENT_WAIT_MS = 1000
+/** The same while the store is known to be silent. */
+const SHORT_WAIT_MS = 50
 /** A statement takes milliseconds, and D1 gives it up after 30 s; one that is repeated while it still goes on does no harm. */
 const WRITE_WAIT_MS = 10_000
 const IN_FLIGHT_MICROS = 35_000_000
+/** What waits longer than this is worth a word to those who read the store. */
+const LAG_MICROS = 1_000_000
 /** A row that is refused is tried again, since a new version of the Worker may have mended its table. */
 const REFUSED_MICROS = { first: 60_000_000, longest: 3_600_000_000 }
 const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
@@ -58,6 +64,9 @@ export class Flusher {
   /** When the alarm is to flush, in microseconds; null when there is nothing to do. */
   #due: number | null = null
   #waitingSince: number | null = null
+  #toldLag = false
+  /** A client has waited in vain, and no write has succeeded since. */
+  #isSilent = false
 
   constructor(target: FlushTarget) {
     this.#target = target
@@ -99,7 +108,13 @@ export class Flusher {
   async flushed(): Promise<boolean> {
     let timer: ReturnType<typeof setTimeout> | null = null
     const timeout = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), CLIENT_WAIT_MS)
+      timer = setTimeout(
+        () => {
+          this.#isSilent = true
+          resolve(false)
+        },
+        this.#isSilent ? SHORT_WAIT_MS : CLIENT_WAIT_MS,
+      )
     })
     const done = this.#drain().then(
       () => true,
@@ -149,7 +164,9 @@ export class Flusher {
     try {
       while (ids.length > 0) {
         const some = ids.splice(0, MAX_ROWS)
-        await this.#target.prepare?.(some)
+        if (this.#target.prepare !== undefined) {
+          await inTime(this.#target.prepare(some), () => this.#tellLag())
+        }
         const rows = this.#target.read(some)
         // From here on these versions are taken: a change that comes while they are written makes its row dirty again.
         for (const id of some) {
@@ -197,7 +214,7 @@ export class Flusher {
   async #writeBatch(rows: RowText[], unwritten: Set<FlushRow>): Promise<void> {
     try {
       const json = `[${rows.map(({ text }) => text).join(',')}]`
-      await inTime(this.#target.write(json, rows.length))
+      await inTime(this.#target.write(json, rows.length), () => this.#tellLag())
     } catch (error) {
       if (!isRowFault(error)) {
         throw error
@@ -205,6 +222,7 @@ export class Flusher {
       await this.#bisect(rows, unwritten, error)
       return
     }
+    this.#isSilent = false
     const written = rows.map(({ row }) => row)
     for (const row of written) {
       unwritten.delete(row)
@@ -229,7 +247,19 @@ export class Flusher {
     await this.#writeBatch(rows.slice(middle), unwritten)
   }
 
+  #tellLag(): void {
+    const since = this.#waitingSince
+    if (since !== null && this.#target.now() - since >= LAG_MICROS) {
+      this.#toldLag = true
+      this.#target.lags(since)
+    } else if (this.#toldLag) {
+      this.#toldLag = false
+      this.#target.lags(null)
+    }
+  }
+
   #afterFlush(): void {
+    this.#tellLag()
     if (this.#dirty.size === 0) {
       if (this.#marked) {
         this.#target.writeMarker(false)
@@ -280,15 +310,21 @@ function isAscii(text: string): boolean {
   return /^[\u0000-\u007f]*$/.test(text)
 }
 
-async function inTime(write: Promise<void>): Promise<void> {
+/** @param slow called when it takes longer than usual */
+async function inTime(write: Promise<void>, slow: () => void): Promise<void> {
   const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    late.reject(new Error(`the store did not answer within ${WRITE_WAIT_MS} ms`))
-  }, WRITE_WAIT_MS)
+  const timers = [
+    setTimeout(slow, LAG_MICROS / 1000),
+    setTimeout(() => {
+      late.reject(new Error(`the store did not answer within ${WRITE_WAIT_MS} ms`))
+    }, WRITE_WAIT_MS),
+  ]
   try {
     await Promise.race([write, late.promise])
   } finally {
-    clearTimeout(timer)
+    for (const timer of timers) {
+      clearTimeout(timer)
+    }
   }
 }
 

@@ -102,6 +102,11 @@ export class Home {
       },
       takeBack: (id) => this.#noteRefused(this.#refused().filter((refused) => refused !== id)),
       refused: () => this.#refused(),
+      lags: (since) => {
+        const source = this.state.id.toString()
+        const told = eventHubStub(this.workspace()).noteLag(source, since)
+        this.state.waitUntil(told.catch((error: unknown) => report('a lag was not told', error)))
+      },
       readMarker: () => this.store.meta('dirty') !== undefined,
       writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
       now: () => this.now(),

@@ -32,6 +32,8 @@ const RETRY_MS = 5000
 
 interface Surroundings {
   storage: DurableObjectStorage
+  /** Of the object. */
+  name: string
   workspace(): Workspace
   deferred: Pick<DeferredTasks, 'expect' | 'deliver'>
   waitUntil(promise: Promise<unknown>): void
@@ -76,6 +78,11 @@ export class StreamTaskRuns {
         this.#store.forgetFault(id)
       },
       refused: () => this.#store.faults(),
+      lags: (since) => {
+        const told = eventHubStub(this.#deps.workspace()).noteLag(this.#deps.name, since)
+        // It is said again with the next try.
+        this.#deps.waitUntil(told.catch(() => undefined))
+      },
       readMarker: () => this.#store.readMarker(),
       writeMarker: (dirty) => {
         this.#store.writeMarker(dirty)
@@ -135,7 +142,7 @@ export class StreamTaskRuns {
       task_key: create.task_key,
       dynamic_key: create.dynamic_key,
     }
-    const merged = await this.#loadForNew(key)
+    const merged = await this.#load(key)
     const byKey = this.#store.listByNaturalKeys([key])[0]
     if (byKey !== undefined) {
       return { taskRun: toTaskRun(byKey, now), created: false }
@@ -301,33 +308,15 @@ export class StreamTaskRuns {
     return run === undefined || run.deleted ? undefined : run
   }
 
-  /**
-   * The same before one is made. With the store away it is made all the same if its flow run is so young that all of its task
-   * runs are still here, as far as one can know; the next flush joins it with what the store has.
-   * @returns whether the store was asked
-   */
-  async #loadForNew(key: TaskRunKey): Promise<boolean> {
-    const load = this.#load(key)
-    if (key.flow_run_id === null || Date.now() - timeOf(key.flow_run_id) > ENDED_STAYS_MS) {
-      await load
-      return true
-    }
-    try {
-      await briefly(this.#deps.workspace(), load)
-      return true
-    } catch (error) {
-      report('a task run is made without asking the store', error)
-      return false
-    }
+  /** Brings a task run in that only the store has, before a change that must know it. @returns whether the store was asked */
+  async #load(key: TaskRunKey): Promise<boolean> {
+    const local = this.#store.find(key.id) ?? this.#store.listByNaturalKeys([key])[0]
+    return local === undefined
+      ? await this.#unlessYoung(key.flow_run_id, () => this.#loadFromStore(key))
+      : await this.#unlessYoung(local.flow_run_id, () => this.#mergeWithStore([local.id]))
   }
 
-  /** Brings a task run in that only the store has, before a change that must know it. Throws when the store is away. */
-  async #load(key: TaskRunKey): Promise<void> {
-    const local = this.#store.find(key.id) ?? this.#store.listByNaturalKeys([key])[0]
-    if (local !== undefined) {
-      await this.#mergeWithStore([local.id])
-      return
-    }
+  async #loadFromStore(key: TaskRunKey): Promise<void> {
     const stored = await this.#askStore([key])
     // While the store was asked, an event may have begun the row here: the next flush joins the two.
     for (const run of stored.filter(({ id }) => this.#store.find(id) === undefined)) {
@@ -336,6 +325,25 @@ export class StreamTaskRuns {
     }
     this.#sweepMs ??= this.#store.nextSweep(Date.now())
     this.#deps.changed()
+  }
+
+  /**
+   * Asks the store, and throws when it is away; but for a flow run so young that all of its task runs are still here, where its
+   * work goes on and the next flush joins what is here with what the store has.
+   * @returns whether the store answered
+   */
+  async #unlessYoung(flowRunId: string | null, ask: () => Promise<void>): Promise<boolean> {
+    if (flowRunId === null || Date.now() - timeOf(flowRunId) > ENDED_STAYS_MS) {
+      await ask()
+      return true
+    }
+    try {
+      await briefly(this.#deps.workspace(), ask())
+      return true
+    } catch (error) {
+      report('a task run goes on without the store', error)
+      return false
+    }
   }
 
   /** Before a flush: rows that were begun here without a look into the store are joined with what it has of them. */

@@ -6,6 +6,7 @@ import { DomainError } from '#domain/errors.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { refreshPresence } from '../operations/refresh-presence.ts'
 import { identify, type Caller } from './auth.ts'
+import { DATA_AGE_HEADER, dataAge } from './data-age.ts'
 import { parsePart, readBody } from './input.ts'
 import { runMay } from './run-rights.ts'
 
@@ -67,6 +68,8 @@ export interface EndpointSpec<
   open?: boolean
   /** Served to a known key while D1 can't be asked: claims, renewals, states, logs and events. */
   survivesOutage?: boolean
+  /** Answered out of the store, where runs may lag behind their homes; the answer says by how much. */
+  listsRuns?: boolean
   /** Its answer tells who serves a pool, a queue or a deployment. */
   tellsPresence?: boolean
 }
@@ -128,6 +131,11 @@ export function endpoint<
     if (spec.tellsPresence === true) {
       await refreshPresence(context.get('workspace'))
     }
+    // Asked first, so that the answer is at most as old as it says.
+    const age =
+      spec.listsRuns === true
+        ? dataAge(context.get('workspace'), context.get('now'))
+        : Promise.resolve(undefined)
     const handled = await handle({
       params,
       query,
@@ -142,6 +150,10 @@ export function endpoint<
       return handled.response
     }
     const answer: { status: number; body?: unknown; headers?: Record<string, string> } = handled
+    const seconds = await age
+    if (seconds !== undefined) {
+      context.header(DATA_AGE_HEADER, seconds)
+    }
     for (const [name, value] of Object.entries(answer.headers ?? {})) {
       context.header(name, value)
     }

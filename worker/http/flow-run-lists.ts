@@ -44,6 +44,7 @@ function addLists(api: Api): void {
       body: flowRunsQuery,
       bodyOptional: true,
       answers: { 200: z.array(flowRun) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => ({
       status: 200,
@@ -66,6 +67,7 @@ function addLists(api: Api): void {
       body: flowRunsPage,
       bodyOptional: true,
       answers: { 200: paged(flowRun) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => {
       const page = toPage(body)
@@ -89,6 +91,7 @@ function addCounts(api: Api): void {
       body: flowRunsCount,
       bodyOptional: true,
       answers: { 200: z.int() },
+      listsRuns: true,
     },
     async ({ workspace, body }) => ({
       status: 200,
@@ -104,6 +107,7 @@ function addCounts(api: Api): void {
       summary: 'Count flow runs by time and state',
       body: flowRunHistoryQuery,
       answers: { 200: z.array(historyInterval) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => {
       const filters = { ...body, work_pool_queues: body.work_queues }
@@ -120,6 +124,7 @@ function addCounts(api: Api): void {
       body: flowRunsCount,
       bodyOptional: true,
       answers: { 200: z.number().nullable() },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => ({
       status: 200,
@@ -139,6 +144,7 @@ function addConsoleRoutes(api: Api): void {
       body: flowRunRowsQuery,
       bodyOptional: true,
       answers: { 200: flowRunRows },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => {
       const sort = body.sort ?? 'ID_DESC'
@@ -170,6 +176,7 @@ function addConsoleRoutes(api: Api): void {
       summary: 'Count flow runs by state, flow, deployment, pool, queue or tag',
       body: flowRunFacetsQuery,
       answers: { 200: flowRunFacets },
+      listsRuns: true,
     },
     async ({ workspace, body }) => ({
       status: 200,
@@ -185,6 +192,7 @@ function addConsoleRoutes(api: Api): void {
       summary: 'Count flow runs by state in equal parts of a span of time',
       body: flowRunHistogramQuery,
       answers: { 200: flowRunHistogram },
+      listsRuns: true,
     },
     async ({ workspace, body }) => {
       if (body.end <= body.start) {

@@ -7,7 +7,7 @@ import { flowEvent } from '#domain/flow-event.ts'
 import * as flows from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { objectContext } from '../operations/object-context.ts'
-import { readFlow, readFlowByName } from '../operations/read-flow.ts'
+import { noteFlow, readFlow, readFlowByName } from '../operations/read-flow.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, nameParam, type Api } from './endpoint.ts'
@@ -180,6 +180,7 @@ async function getOrCreateFlow(
   }
   const made = await flows.insertFlow(workspace, body, now)
   if (made !== undefined) {
+    noteFlow(workspace, made)
     return { flow: made, created: true }
   }
   // Another request made it in between.

@@ -27,6 +27,7 @@ export function addRunGraphRoutes(api: Api): void {
       params: idParam,
       query: z.object({ since: timestamp.optional() }),
       answers: { 200: runGraph },
+      listsRuns: true,
       errors: [400, 404, 503],
     },
     async ({ workspace, params, query, now }) => ({
@@ -43,6 +44,7 @@ export function addRunGraphRoutes(api: Api): void {
       summary: 'The task runs of a flow run and what fed them',
       params: idParam,
       answers: { 200: z.array(dependencyResult) },
+      listsRuns: true,
       errors: [404, 503],
     },
     async ({ workspace, params, now }) => {

@@ -181,6 +181,7 @@ function addTaskRunLists(api: Api): void {
       body: taskRunsQuery,
       bodyOptional: true,
       answers: { 200: z.array(taskRun) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => ({
       status: 200,
@@ -202,6 +203,7 @@ function addTaskRunLists(api: Api): void {
       body: taskRunsCount,
       bodyOptional: true,
       answers: { 200: z.int() },
+      listsRuns: true,
     },
     async ({ workspace, body }) => ({ status: 200, body: await countTaskRuns(workspace, body) }),
   )
@@ -214,6 +216,7 @@ function addTaskRunLists(api: Api): void {
       summary: 'Count task runs by time and state',
       body: taskRunHistoryQuery,
       answers: { 200: z.array(historyInterval) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => ({
       status: 200,
@@ -230,6 +233,7 @@ function addTaskRunLists(api: Api): void {
       body: taskRunsPage,
       bodyOptional: true,
       answers: { 200: paged(taskRun) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => {
       const page = toPage(body)

@@ -44,6 +44,7 @@ function addFlowRunCounts(api: Api): void {
       body: ui.simpleFlowRunsQuery,
       bodyOptional: true,
       answers: { 200: z.array(ui.simpleFlowRun) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => {
       const page = {
@@ -63,6 +64,7 @@ function addFlowRunCounts(api: Api): void {
       summary: 'Count the task runs of each of some flow runs',
       body: ui.flowRunIds,
       answers: { 200: ui.countById },
+      listsRuns: true,
     },
     async ({ workspace, body }) => ({
       status: 200,
@@ -93,6 +95,7 @@ function addFlowRunCounts(api: Api): void {
       summary: 'The next scheduled run of each of some flows',
       body: ui.flowIds,
       answers: { 200: ui.nextFlowRuns },
+      listsRuns: true,
     },
     async ({ workspace, body }) => ({
       status: 200,
@@ -112,6 +115,7 @@ function addTaskRunCounts(api: Api): void {
       body: ui.taskRunCountsQuery,
       bodyOptional: true,
       answers: { 200: ui.countByState },
+      listsRuns: true,
     },
     async ({ workspace, body }) => ({
       status: 200,
@@ -127,6 +131,7 @@ function addTaskRunCounts(api: Api): void {
       summary: 'Count task runs that are over, in twenty parts of a span of time',
       body: ui.taskRunBucketsQuery,
       answers: { 200: z.array(ui.taskRunBucket) },
+      listsRuns: true,
     },
     async ({ workspace, body, now }) => {
       const { work_queues: work_pool_queues, ...filters } = body

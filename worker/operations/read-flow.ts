@@ -11,6 +11,12 @@ export async function readFlow(workspace: Workspace, id: string): Promise<Flow |
   return await byId.read(workspace, id, () => findFlow(workspace, id))
 }
 
+/** A flow that was just made. */
+export function noteFlow(workspace: Workspace, flow: Flow): void {
+  byId.note(workspace, flow.id, flow)
+  byName.note(workspace, flow.name, flow)
+}
+
 export async function readFlowByName(
   workspace: Workspace,
   name: string,

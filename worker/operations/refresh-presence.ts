@@ -1,3 +1,4 @@
+import { briefly } from '#storage/briefly.ts'
 import { listHomesWithDoorbells } from '#storage/workers.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { report } from '../durable/report.ts'
@@ -21,7 +22,7 @@ export async function refreshPresence(workspace: Workspace): Promise<void> {
   }
   remember(workspace.id, now)
   try {
-    const keys = await listHomesWithDoorbells(workspace)
+    const keys = await briefly(workspace, listHomesWithDoorbells(workspace))
     await Promise.all(
       keys.map((key) => homeStub(workspace, key).refreshPresence(homeContext(workspace, key))),
     )

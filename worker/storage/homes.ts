@@ -78,6 +78,9 @@ async function listPoollessHomes(workspace: Workspace): Promise<HomeKey[]> {
   const keys = rows.map((row) => row.key)
   if (keys.length > 0) {
     remember(poolless, workspace.id, keys)
+    for (const key of keys) {
+      remember(known, `${workspace.id}:${key}`, { key, work_pool_id: null })
+    }
   }
   return keys
 }
