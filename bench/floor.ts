@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Miniflare } from 'miniflare'
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { Http } from './http.ts'
 
 export interface Floor {
@@ -33,15 +33,24 @@ export default {
 
 /** The least that anything on this runtime can take. */
 export async function startFloor(folder: string, port: number): Promise<Floor> {
-  const runtime = new Miniflare({
-    modules: [{ type: 'ESModule', path: 'floor.js', contents: SCRIPT }],
-    compatibilityDate: '2026-09-01',
-    durableObjects: { ROW: { className: 'Row', useSQLite: true } },
-    durableObjectsPersist: join(folder, 'floor'),
+  const options = convertV4MiniflareOptions({
+    workers: [
+      {
+        name: 'floor',
+        modules: [{ type: 'ESModule', path: 'floor.js', contents: SCRIPT }],
+        compatibilityDate: '2026-10-01',
+        durableObjects: { ROW: { className: 'Row', useSQLite: true } },
+        // As the local server does it: Miniflare's own front is a Worker, too.
+        unsafeDirectSockets: [{ host: '127.0.0.1', port }],
+      },
+    ],
+    resourcePersistencePath: join(folder, 'floor'),
     cf: false,
     host: '127.0.0.1',
-    port,
-  } as never)
+    port: 0,
+    log: new Log(LogLevel.WARN),
+  })
+  const runtime = new Miniflare(options)
   await runtime.ready
   const http = new Http(`http://127.0.0.1:${port}`)
   return {

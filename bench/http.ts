@@ -1,4 +1,9 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** SQLite may be locked for seconds. Shorter than what real clients wait: this must not slow the peer down. */
+const RETRY_MS = 50
+const MAX_ATTEMPTS = 400
 
 export interface Answer<T> {
   status: number
@@ -20,14 +25,19 @@ export class Http {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections })
   }
 
-  /** Sends and reads JSON. @throws Error on any status from 400 on */
+  /** Sends and reads JSON; asks again where the server is too busy, as clients do. @throws Error on any other status from 400 on */
   async json<T>(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     path: string,
     body?: object,
     headers: Record<string, string> = {},
   ): Promise<T> {
-    const { status, body: text } = await this.send(method, path, body, headers)
+    let answer = await this.send(method, path, body, headers)
+    for (let attempt = 1; answer.status === 503 && attempt < MAX_ATTEMPTS; attempt += 1) {
+      await sleep(RETRY_MS)
+      answer = await this.send(method, path, body, headers)
+    }
+    const { status, body: text } = answer
     if (status >= 400) {
       throw new Error(`${method} ${path}: ${status} ${text.slice(0, 500)}`)
     }
@@ -67,7 +77,14 @@ export class Http {
           })
         },
       )
-      sent.on('error', reject)
+      sent.on('error', (error) => {
+        // The server had just ended the connection as too long idle, and has not seen the request.
+        if (sent.reusedSocket && 'code' in error && error.code === 'ECONNRESET') {
+          this.send(method, path, body, headers).then(resolve, reject)
+        } else {
+          reject(error)
+        }
+      })
       sent.end(text)
     })
   }

@@ -113,15 +113,15 @@ async function measureHeadgate(
 /** Life cycles beside the measurement, of a deployment in a pool of its own. */
 async function startLoad(server: MeasuredServer, lifeCycle: typeof headgateLifeCycle) {
   const cycle = lifeCycle(server, await makeDeployment(server))
-  let isOver = false
+  const over = new AbortController()
   const clients = Array.from({ length: BUSY_CLIENTS }, async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await cycle()
     }
   })
   return {
     stop: async () => {
-      isOver = true
+      over.abort()
       await Promise.all(clients)
     },
   }

@@ -34,26 +34,34 @@ export async function startRuntime(options: RuntimeOptions): Promise<Miniflare> 
     throw new Error('the Worker is not built; run `npm run build`')
   }
   const described = JSON.parse(readFileSync(join(built, 'options.json'), 'utf8')) as V4WorkerOptions
+  const { assets, ...worker } = described
+  const modules = withFront([
+    ...(options.before ?? []),
+    { name: 'index.js', text: readFileSync(join(built, 'index.js'), 'utf8') },
+  ])
   const converted = convertV4MiniflareOptions({
-    ...described,
-    name: 'headgate',
-    modulesRoot: built,
-    modules: [
-      ...(options.before ?? []).map(({ name, text }) => ({
-        type: 'ESModule' as const,
-        path: join(built, name),
-        contents: text,
-      })),
+    workers: [
       {
-        type: 'ESModule',
-        path: join(built, 'index.js'),
-        contents: readFileSync(join(built, 'index.js'), 'utf8'),
+        ...worker,
+        name: 'headgate',
+        modulesRoot: built,
+        modules: modules.map(toModule),
+        bindings: { HEADGATE_SECRET: options.secret, ...settingsOfEnvironment() },
+        serviceBindings: { ASSETS: 'console' },
+        // Miniflare's own front and its router of assets are Workers, too: three more that each request would pass.
+        unsafeDirectSockets: [{ host: options.host, port: options.port }],
+      },
+      {
+        name: 'console',
+        compatibilityDate: worker.compatibilityDate ?? '',
+        assets: { ...assets, directory: join(root, 'web/build') },
+        modulesRoot: built,
+        modules: [toModule({ name: 'console.js', text: CONSOLE })],
+        serviceBindings: { API: { name: 'headgate', entrypoint: 'api' } },
       },
     ],
-    assets: { ...described.assets, directory: join(root, 'web/build') },
-    bindings: { HEADGATE_SECRET: options.secret, ...settingsOfEnvironment() },
-    host: options.host,
-    port: options.port,
+    host: '127.0.0.1',
+    port: 0,
     // Nothing here asks the internet about the request's origin.
     cf: false,
     resourcePersistencePath: options.data,
@@ -64,6 +72,29 @@ export async function startRuntime(options: RuntimeOptions): Promise<Miniflare> 
   const runtime = keepingSignals(() => new Miniflare(converted))
   await runtime.ready
   return runtime
+}
+
+/** What is no asset is the API's to answer, as on the platform. */
+const CONSOLE = 'export default { fetch: (request, env) => env.API.fetch(request) }'
+
+/** As `run_worker_first` says on the platform: the API's requests go to the Worker, all others to the assets first. */
+function withFront(modules: LocalModule[]): LocalModule[] {
+  const next = modules[0]?.name ?? ''
+  const text = `
+    import api from './${next}'
+    export * from './${next}'
+    export { api }
+    export default {
+      fetch(request, env, context) {
+        const isForApi = new URL(request.url).pathname.startsWith('/api/')
+        return isForApi ? api.fetch(request, env, context) : env.ASSETS.fetch(request)
+      },
+    }`
+  return [{ name: 'front.js', text }, ...modules]
+}
+
+function toModule({ name, text }: LocalModule) {
+  return { type: 'ESModule' as const, path: join(built, name), contents: text }
 }
 
 /** Standard output belongs to whoever started the server. */
