@@ -80,7 +80,7 @@ export class Http {
       sent.on('error', (error) => {
         // The server had just ended the connection as too long idle, and has not seen the request.
         if (sent.reusedSocket && 'code' in error && error.code === 'ECONNRESET') {
-          this.send(method, path, body, headers).then(resolve, reject)
+          resolve(this.send(method, path, body, headers))
         } else {
           reject(error)
         }

@@ -4,6 +4,8 @@ import { report } from './report.ts'
 /** One call carries at most so many events, and one event may have 1.5 MB. */
 const MAX_EVENTS = 200
 const MAX_CHARS = 500_000
+/** Events that come closer together than this go together: each call costs the hub a row. */
+const GATHER_MS = 100
 /** After so long the alarm looks whether all has been taken: should the object die meanwhile, it is the alarm that goes on. */
 const CONFIRM_MS = 5000
 const LONGEST_WAIT_MS = 60_000
@@ -30,6 +32,7 @@ export class Publication {
   #failures = 0
   #sending: Promise<void> | undefined
   #due: number | null = null
+  #lastSent = 0
 
   constructor(target: PublicationTarget) {
     this.#target = target
@@ -74,14 +77,24 @@ export class Publication {
     }
   }
 
+  /** The first of a burst goes at once; what follows waits for the rest. */
+  async #gathered(): Promise<void> {
+    const wait = this.#lastSent + GATHER_MS - this.#target.nowMs()
+    if (wait > 0 && this.#target.newestSeq() > this.#taken) {
+      await scheduler.wait(Math.min(wait, GATHER_MS))
+    }
+  }
+
   async #sendAll(): Promise<void> {
     try {
       for (;;) {
+        await this.#gathered()
         const events = this.#target.after(this.#taken, MAX_EVENTS, MAX_CHARS)
         const last = events.at(-1)
         if (last === undefined) {
           break
         }
+        this.#lastSent = this.#target.nowMs()
         const taken = await this.#target.send(events)
         if (taken < last.seq) {
           throw new Error(`the hub has taken events up to ${taken} only, not to ${last.seq}`)

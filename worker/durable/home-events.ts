@@ -9,6 +9,8 @@ import { report } from './report.ts'
 
 /** One call carries at most so many; an event has some KB. */
 const BATCH = 200
+/** States that come closer together than this are told together: each call costs a stream a row, and the hub another. */
+const GATHER_MS = 100
 /** After so long the alarm looks whether all was taken, and takes the note of it away; so a burst costs two rows. */
 const CONFIRM_MICROS = 5 * MICROS_PER_SECOND
 const LONGEST_WAIT_MICROS = 60 * MICROS_PER_SECOND
@@ -36,6 +38,7 @@ export class HomeEvents {
   #sending: Promise<void> | undefined
   #failures = 0
   #due: Micros | null = null
+  #lastSentMs = 0
 
   constructor(home: Home) {
     this.#home = home
@@ -124,6 +127,8 @@ export class HomeEvents {
       // What is written in the same turn goes together.
       await Promise.resolve()
       while (this.#untaken.size > 0) {
+        await this.#gathered()
+        this.#lastSentMs = Date.now()
         await this.#sendBatch(firstOf(this.#untaken, BATCH))
       }
       this.#failures = 0
@@ -133,6 +138,14 @@ export class HomeEvents {
       const wait = Math.min(MICROS_PER_SECOND * 2 ** (this.#failures - 1), LONGEST_WAIT_MICROS)
       this.#due = this.#home.now() + wait
       this.#home.arm()
+    }
+  }
+
+  /** The first of a burst goes at once; what follows waits for the rest. */
+  async #gathered(): Promise<void> {
+    const wait = this.#lastSentMs + GATHER_MS - Date.now()
+    if (wait > 0 && this.#untaken.size < BATCH) {
+      await scheduler.wait(Math.min(wait, GATHER_MS))
     }
   }
 
