@@ -1,5 +1,6 @@
 import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import type { HomeRun } from '#domain/execution.ts'
+import { isTerminalType } from '#domain/flow-run.ts'
 import { endChildren } from '../operations/end-children.ts'
 import { linkSubflow } from '../operations/link-subflow.ts'
 import type { Home } from './home.ts'
@@ -84,7 +85,7 @@ export async function deliverMessages(home: Home): Promise<void> {
   }
 }
 
-async function deliver(home: Home, message: HomeMessage): Promise<void> {
+async function deliver(home: Home, message: KeptMessage): Promise<void> {
   const run = home.store.find(message.run_id)
   if (message.kind === 'subflow') {
     const parent = run?.record.parent_task_run_id
@@ -94,5 +95,13 @@ async function deliver(home: Home, message: HomeMessage): Promise<void> {
     }
     return
   }
-  await endChildren(home.workspace(), message.run_id, message.state_type ?? 'CANCELLED', home.now())
+  // Started anew it may have children again.
+  const goesOn = run !== undefined && !isTerminalType(run.record.state_type)
+  await endChildren(
+    home.workspace(),
+    message.run_id,
+    message.state_type ?? 'CANCELLED',
+    goesOn ? message.added : null,
+    home.now(),
+  )
 }
