@@ -73,6 +73,7 @@ import type { SavedSearch, SavedSearchCreate } from './wire/saved-search.ts'
 import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from './wire/task-run.ts'
 import type { Variable, VariableCreate, VariableUpdate } from './wire/variable.ts'
+import type { Why } from './wire/why.ts'
 import type { TaskWorker, TaskWorkersQuery } from './wire/task-worker.ts'
 import type { WorkPool, WorkPoolCreate, WorkPoolUpdate } from './wire/work-pool.ts'
 import type {
@@ -309,6 +310,8 @@ export class Client {
   // Flow runs
   createFlowRun = (body: FlowRunCreate) => this.#call<FlowRun>('POST', '/flow_runs/', { body })
   readFlowRun = (id: string) => this.#call<FlowRun>('GET', `/flow_runs/${id}`)
+  /** Why it waits, and what would let it go on. */
+  explainFlowRun = (id: string) => this.#call<Why>('GET', `/flow_runs/${id}/why`)
   updateFlowRun = (id: string, body: FlowRunUpdate) =>
     this.#call<void>('PATCH', `/flow_runs/${id}`, { body })
   deleteFlowRun = (id: string) => this.#call<void>('DELETE', `/flow_runs/${id}`)

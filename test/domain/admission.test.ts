@@ -103,9 +103,8 @@ function viewOf(world: World, pageSize = 64, pages = { read: 0 }): AdmissionView
         const { deployment_id: id, key, due, position } = run
         if (id !== null && key) {
           const turn = turnOf(world, queueId, id, key)
-          const line = lines.get(`${id} ${key}`) ?? {
-            ...{ deployment_id: id, key, turn, due, position, runs: [] },
-          }
+          const fresh = { deployment_id: id, key, turn, due, position, runs: [] }
+          const line = lines.get(`${id} ${key}`) ?? fresh
           line.runs.push(run)
           lines.set(`${id} ${key}`, line)
         }
@@ -152,8 +151,8 @@ function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
   const queues = world.queues.toSorted((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
   for (const queue of queues) {
     const isOpen = !world.pool.paused && !queue.paused && (only?.has(queue.id) ?? true)
-    let waiting = world.waiting.filter((run) => run.queue === queue.id)
-    const isKeyed = waiting.some(({ key }) => key)
+    let inLine = world.waiting.filter((run) => isOpen && run.queue === queue.id)
+    const isKeyed = inLine.some(({ key }) => key)
     const clock = { ...clockOf(world, queue.id) }
     const turns: Record<string, number> = {}
     const lineOf = ({ deployment_id: id, key }: Waiting) => (key ? `${String(id)} ${key}` : '')
@@ -162,12 +161,11 @@ function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
         ? (turns[lineOf(run)] ?? turnOf(world, queue.id, run.deployment_id ?? '', run.key))
         : clock.plain
     while (
-      isOpen &&
       admitted.length < wanted &&
       fits(world.pool.limit, 'pool') &&
       fits(queue.limit, `queue ${queue.id}`)
     ) {
-      const open = waiting.filter((run) => {
+      const open = inLine.filter((run) => {
         const deployment = world.deployments[run.deployment_id ?? '']
         const isFull = !fits(deployment?.limit, `deployment ${run.deployment_id ?? ''}`)
         // Nobody looks at the runs of a full key.
@@ -181,7 +179,7 @@ function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
       if (first === undefined) {
         break
       }
-      waiting = waiting.filter((run) => run !== first)
+      inLine = inLine.filter((run) => run !== first)
       const { deployment_id: id } = first
       if (!fits(world.deployments[id ?? '']?.limit, `deployment ${id ?? ''}`)) {
         cancelled.push(first.id)

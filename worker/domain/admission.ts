@@ -112,6 +112,7 @@ export function admit(
       } else if (full.cancels && admission.cancelled.length < MAX_CANCELLED) {
         turns.pass()
         admission.cancelled.push(candidate)
+        refused(full.rule)
       } else {
         slots.block(full)
         refused(full.rule)

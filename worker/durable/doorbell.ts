@@ -69,6 +69,11 @@ export class Doorbell {
     return [...queues].map(([name, served]) => ({ name, queues: served }))
   }
 
+  /** Whether anybody waits for runs of the queue. */
+  serves(queueId: string): boolean {
+    return this.#open().some(({ waiter }) => waiter.queues?.includes(queueId) ?? true)
+  }
+
   /** Whether the agent waits at its own doorbell. */
   isHeldBy(agentId: string): boolean {
     return this.#open(agentId).some(({ waiter }) => waiter.name !== null)

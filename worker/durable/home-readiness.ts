@@ -48,6 +48,11 @@ export class HomeReadiness {
     return this.#due
   }
 
+  /** Whether somebody waits for the queue's runs, or has polled it lately. */
+  isServed(queueId: string): boolean {
+    return this.#told[queueId] === 'READY' || this.#home.doorbell.serves(queueId)
+  }
+
   /** The store has just been told that these are served. Never throws. */
   async seen(ids: readonly string[]): Promise<void> {
     if (ids.some((id) => this.#told[id] !== 'READY')) {

@@ -6,7 +6,14 @@ import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wi
 import { admitDeployment, admitOne, type Slot } from '#domain/admission.ts'
 import { resumeTime } from '#domain/bulk-change.ts'
 import { deploymentLeaseId } from '#domain/deployment-limit.ts'
-import { isStartTimeout, newHomeRun, settled, transit, type HomeRun } from '#domain/execution.ts'
+import {
+  isStartTimeout,
+  newHomeRun,
+  onTimer,
+  settled,
+  transit,
+  type HomeRun,
+} from '#domain/execution.ts'
 import {
   coreFlowPolicy,
   minimalFlowPolicy,
@@ -20,8 +27,10 @@ import {
   type FlowRunRecord,
   type ProposedState,
 } from '#domain/flow-run.ts'
+import { beginTimer } from '#domain/run-timers.ts'
 import { graceMicros, slotAfter } from '#domain/slot-lease.ts'
 import { judge, orchestrationResult } from '#domain/transition.ts'
+import { withinCap } from './home-cap.ts'
 import { keepResponse, refusedInput } from './home-inputs.ts'
 import type { Home, NewFlowRun, Proposer } from './home.ts'
 
@@ -198,17 +207,19 @@ export function create(home: Home, request: NewFlowRun): HomeRun {
   const state = proposedState(request.state ?? { type: 'PENDING' }, moment.now)
   const { missed } = request
   const made = transit(missed === undefined ? run : { ...run, missed }, state, moment)
-  home.save(made)
-  return made
+  const kept = withinCap(home, made, true)
+  home.save(kept)
+  return kept
 }
 
 export function propose(
   home: Home,
-  run: HomeRun,
+  known: HomeRun,
   request: SetState,
   proposer: Proposer,
   renewsLeases = false,
 ): OrchestrationResult {
+  const run = unlessTooLate(home, known)
   const from = currentState(run.record)
   const stale = staleProposer(run, proposer)
   if (stale !== null) {
@@ -284,6 +295,17 @@ function slotOfLive(run: HomeRun, proposer: Proposer): Slot {
   return run.liveness === 'leased' && proposer.kind === 'key'
     ? { free: false, strategy: 'ENQUEUE', rule: 'An earlier execution of the run may still live.' }
     : { free: true }
+}
+
+/** A run that should have begun by now is over, though its alarm may not have rung yet. */
+function unlessTooLate(home: Home, run: HomeRun): HomeRun {
+  const begin = beginTimer(run)
+  if (begin === null || begin > home.now()) {
+    return run
+  }
+  const next = onTimer(run, home.moment())
+  home.save(next)
+  return next
 }
 
 /** The lease that a state names. */

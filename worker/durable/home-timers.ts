@@ -3,12 +3,17 @@ import { admitDeployment } from '#domain/admission.ts'
 import { missRun, onTimer, type HomeRun } from '#domain/execution.ts'
 import { isTerminalType } from '#domain/flow-run.ts'
 import { supersededRuns } from '#domain/missed-runs.ts'
+import { withinCap } from './home-cap.ts'
 import type { Home } from './home.ts'
 
 /** Lets the timers of runs ring. */
 export function ringTimers(home: Home, runs: readonly HomeRun[], now: Micros): void {
   for (const run of runs) {
-    const next = onTimer(run, home.moment(), () => isRefused(home, run))
+    const next = withinCap(
+      home,
+      onTimer(run, home.moment(), () => isRefused(home, run)),
+      false,
+    )
     home.saveLease(run, next)
     // What is given up here, and runs on, is to be stopped at once.
     if (next.live && isTerminalType(next.record.state_type)) {

@@ -80,6 +80,8 @@ export class Home {
   readonly #context: ContextStore<HomeContext>
   #lastNow = 0
   #lastPosition: number
+  /** No position from here on has been given. */
+  #freePosition: number
   #armedFor: Micros | null = null
 
   constructor(state: DurableObjectState, bindings: Bindings) {
@@ -89,7 +91,8 @@ export class Home {
     this.inputs = new InputStore(state.storage.sql)
     this.moves = new MoveStore(state.storage.sql)
     this.#context = new ContextStore(state.storage.sql)
-    this.#lastPosition = this.store.lastPosition()
+    this.#freePosition = this.store.freePosition()
+    this.#lastPosition = this.#freePosition
     this.doorbell = new Doorbell(state, this.now())
     this.flusher = new Flusher({
       read: (ids) => this.#flushRows(ids),
@@ -372,6 +375,9 @@ export class Home {
   /** A run's place in its queue: later than all that were given. */
   nextPosition(): number {
     this.#lastPosition = Math.max(this.#lastPosition + 1, this.now())
+    if (this.#lastPosition >= this.#freePosition) {
+      this.#freePosition = this.store.keepPositions(this.#lastPosition)
+    }
     return this.#lastPosition
   }
 }

@@ -219,22 +219,43 @@ export class WaitingLines {
     )
   }
 
-  /** How many runs of the deployment are due and wait, in the queues that are named; no more than `most` are counted. */
-  countOfDeployment(queueIds: string[], deploymentId: string, now: Micros, most: number): number {
+  /** How many runs of a line come before that place; the runs without a key are one line. */
+  countBefore(queueId: string, line: string, before: { due: Micros; position: number }): number {
+    return this.#sql
+      .exec<{ count: number }>(
+        `SELECT count(*) AS count FROM run
+         WHERE queue_id = ? AND line >= ? AND line <= ? AND due IS NOT NULL AND (due, position) < (?, ?)`,
+        queueId,
+        line,
+        line === '' ? LIMITED_END : line,
+        before.due,
+        before.position,
+      )
+      .one().count
+  }
+
+  /** How many runs of the deployment wait in these queues and come before that place; no more than `most` are counted. */
+  countOfDeployment(
+    queueIds: string[],
+    deploymentId: string,
+    before: { due: Micros; position: number },
+    most: number,
+  ): number {
     let count = 0
     for (const queueId of queueIds) {
       const [row] = this.#sql
         .exec<{ count: number }>(
           `SELECT (SELECT count(*) FROM (SELECT 1 FROM run
-             WHERE queue_id = ?1 AND line = ?2 AND due IS NOT NULL AND due <= ?5 LIMIT ?6))
+             WHERE queue_id = ?1 AND line = ?2 AND due IS NOT NULL AND (due, position) < (?5, ?6) LIMIT ?7))
            + (SELECT count(*) FROM (SELECT 1 FROM run
-             WHERE queue_id = ?1 AND line > ?3 AND line < ?4 AND due IS NOT NULL AND due <= ?5 LIMIT ?6))
+             WHERE queue_id = ?1 AND line > ?3 AND line < ?4 AND due IS NOT NULL AND (due, position) < (?5, ?6) LIMIT ?7))
            AS count`,
           queueId,
           LIMITED + deploymentId,
           `${KEYED}${deploymentId} `,
           `${KEYED}${deploymentId}!`,
-          now,
+          before.due,
+          before.position,
           most - count,
         )
         .toArray()
@@ -356,9 +377,9 @@ export class WaitingLines {
 
 const NONE: ReadonlySet<string> = new Set()
 
-function nextOf(runs: Iterator<Candidate>): Candidate | undefined {
-  const { done, value } = runs.next()
-  return done === true ? undefined : (value as Candidate)
+function nextOf(runs: Iterator<Candidate, void>): Candidate | undefined {
+  const next = runs.next()
+  return next.done === true ? undefined : next.value
 }
 
 function isFirst(a: Candidate, b: Candidate): boolean {

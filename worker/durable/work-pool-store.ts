@@ -80,6 +80,9 @@ type SeenDates = Readonly<Record<string, Micros>>
 
 const NONE: ReadonlySet<string> = new Set()
 
+/** Positions are microseconds, or one more where those are taken: a row is written in a quarter of an hour. */
+const KEPT_POSITIONS = 1_000_000_000
+
 export type ConfigKind = 'work_pool' | 'deployment'
 
 /** The home's SQLite. Every method is synchronous, so that what a caller does between two awaits is one transaction. */
@@ -198,12 +201,20 @@ export class WorkPoolStore {
       .map(({ id }) => id)
   }
 
-  /** Of all runs that are here. */
-  lastPosition(): number {
-    return (
-      this.#sql.exec<{ position: number | null }>('SELECT max(position) AS position FROM run').one()
-        .position ?? 0
-    )
+  /** From here on no position was given to any run, by this life of the object or an earlier one. */
+  freePosition(): number {
+    const kept = this.meta('free_position')
+    return kept === undefined
+      ? (this.#sql.exec<{ last: number | null }>('SELECT max(position) AS last FROM run').one()
+          .last ?? 0)
+      : Number(kept)
+  }
+
+  /** Positions up to the one returned may be given: a row for each would be too dear, and looking at all runs too slow. */
+  keepPositions(from: number): number {
+    const free = from + KEPT_POSITIONS
+    this.setMeta('free_position', String(free))
+    return free
   }
 
   liveOfAgent(agentId: string): HomeRun[] {
@@ -363,10 +374,24 @@ export class WorkPoolStore {
     }
   }
 
-  /** How many of its runs are due and wait; no more than `most` are counted. */
-  waitingOfDeployment(deploymentId: string, now: Micros, most: number): number {
+  /** The place of a waiting run among the due ones of its key, or of its queue where it has none; 1 is first. */
+  placeInLine(run: HomeRun): number {
+    const due = claimableAt(run)
+    const { record, position } = run
+    const line = lineOf(record, () => false)
+    return due === null || record.work_queue_id === null
+      ? 1
+      : 1 + this.#lines.countBefore(record.work_queue_id, line, { due, position })
+  }
+
+  /** How many runs of a deployment wait before that place in line; no more than `most` are counted. */
+  waitingOfDeployment(
+    deploymentId: string,
+    before: { due: Micros; position: number },
+    most: number,
+  ): number {
     const queues = this.workPool()?.queues.map(({ id }) => id) ?? []
-    return this.#lines.countOfDeployment(queues, deploymentId, now, most)
+    return this.#lines.countOfDeployment(queues, deploymentId, before, most)
   }
 
   // Configuration

@@ -20,6 +20,7 @@ import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
 import type { ChangeOrder } from '#domain/bulk-change.ts'
+import type { Why } from '#core/wire/why.ts'
 import type { FlowRunRecord } from '#domain/flow-run.ts'
 import type { DateWindow } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
@@ -36,6 +37,7 @@ import * as moves from './home-moves.ts'
 import { scheduledFlowRuns } from './home-polls.ts'
 import * as runs from './home-runs.ts'
 import * as slots from './home-slots.ts'
+import { explainFlowRun } from './home-why.ts'
 import { Home, type HomeContext, type NewFlowRun, type Proposer } from './home.ts'
 import type { ConfigKind } from './work-pool-store.ts'
 
@@ -65,6 +67,10 @@ export class WorkPool extends DurableObject<Bindings> {
 
   readFlowRun(context: HomeContext, id: string): FlowRun | 'deleted' | null {
     return runs.readFlowRun(this.#of(context), id)
+  }
+
+  explainFlowRun(context: HomeContext, id: string): Why | 'deleted' | null {
+    return explainFlowRun(this.#of(context), id)
   }
 
   readFlowRunStates(context: HomeContext, id: string): State[] | null {

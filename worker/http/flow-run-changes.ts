@@ -7,6 +7,7 @@ import {
   resumeFlowRun as resumeBody,
 } from '#core/wire/flow-run.ts'
 import { orchestrationResult, setState, state, type OrchestrationResult } from '#core/wire/state.ts'
+import { why } from '#core/wire/why.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
 import { checkJsonSize, checkStateSize } from '#domain/json-size.ts'
@@ -14,6 +15,7 @@ import { renewsLeases } from '#domain/slot-lease.ts'
 import { checkNewJobVariables } from '../operations/check-job-variables.ts'
 import { createFlowRun } from '../operations/create-flow-run.ts'
 import { deleteFlowRun } from '../operations/delete-flow-run.ts'
+import { explainFlowRun } from '../operations/explain-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
 import { readFlowRun, readFlowRunState, readFlowRunStates } from '../operations/read-flow-run.ts'
 import { resumeFlowRun } from '../operations/resume-flow-run.ts'
@@ -61,6 +63,23 @@ function addRunRoutes(api: Api): void {
     async ({ workspace, params, now }) => ({
       status: 200,
       body: await readFlowRun(workspace, params.id, now),
+    }),
+  )
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/flow_runs/{id}/why',
+      tag,
+      summary: 'Why a flow run is waiting, and what would let it go on',
+      params: idParam,
+      answers: { 200: why },
+      errors: [404, 503],
+      survivesOutage: true,
+    },
+    async ({ workspace, params, now }) => ({
+      status: 200,
+      body: await explainFlowRun(workspace, params.id, now),
     }),
   )
   endpoint(
