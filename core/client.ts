@@ -1,3 +1,4 @@
+import type { Backfill, BackfillCreate } from './wire/backfill.ts'
 import type {
   Automation,
   AutomationCreateInput,
@@ -68,6 +69,8 @@ import type {
   DeploymentSchedule,
   DeploymentScheduleCreate,
   DeploymentScheduleUpdate,
+  SchedulePreview,
+  SchedulePreviewQuery,
 } from './wire/schedule.ts'
 import type { SavedSearch, SavedSearchCreate } from './wire/saved-search.ts'
 import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
@@ -295,6 +298,15 @@ export class Client {
     this.#call<void>('PATCH', `/deployments/${id}/schedules/${scheduleId}`, { body })
   deleteSchedule = (id: string, scheduleId: string) =>
     this.#call<void>('DELETE', `/deployments/${id}/schedules/${scheduleId}`)
+  previewSchedule = (body: SchedulePreviewQuery) =>
+    this.#call<SchedulePreview>('POST', '/schedules/preview', { body })
+  previewStoredSchedule = (id: string, scheduleId: string, limit?: number) =>
+    this.#call<SchedulePreview>(
+      'GET',
+      `/deployments/${id}/schedules/${scheduleId}/preview${limit === undefined ? '' : `?limit=${limit}`}`,
+    )
+  backfillDeployment = (id: string, body: BackfillCreate) =>
+    this.#call<Backfill>('POST', `/deployments/${id}/backfill`, { body })
   scheduledRunsOfDeployments = (body: {
     deployment_ids: string[]
     scheduled_before?: string

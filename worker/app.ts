@@ -33,6 +33,7 @@ import { toRefusal } from './http/refusal.ts'
 import { addObservedStateRoutes } from './http/observed-states.ts'
 import { addRunGraphRoutes } from './http/run-graph.ts'
 import { addSavedSearchRoutes } from './http/saved-searches.ts'
+import { addSchedulePreviewRoutes } from './http/schedule-previews.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
 import { addTagLimitRoutes } from './http/tag-limits.ts'
@@ -90,6 +91,7 @@ function addRoutes(api: Api): void {
   addDeploymentRoutes(api)
   addDeploymentFlowRunRoutes(api)
   addScheduleRoutes(api)
+  addSchedulePreviewRoutes(api)
   addWorkPoolRoutes(api)
   addWorkQueueRoutes(api)
   addLoneWorkQueueRoutes(api)

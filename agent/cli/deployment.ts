@@ -4,6 +4,7 @@ import { withRetry } from '../../core/retry.ts'
 import type { JsonObject } from '../../core/wire/common.ts'
 import type { Deployment, DeploymentFlowRunCreate } from '../../core/wire/deployment.ts'
 import { age, presentTime } from './ages.ts'
+import { addBackfillCommand } from './backfill.ts'
 import { type Session, withApi } from './command.ts'
 import { confirm } from './confirm.ts'
 import { consoleUrl } from './console-url.ts'
@@ -57,6 +58,7 @@ export function addDeploymentCommands(program: Command): void {
     .argument('<name>', NAME)
     .option('-y, --yes', 'do not ask')
     .action(withApi(deleteDeployment))
+  addBackfillCommand(group)
   addScheduleCommands(group)
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { parseTimestamp } from '../../core/time.ts'
-import type { DeploymentScheduleCreate, Schedule } from '../../core/wire/schedule.ts'
+import type { DeploymentScheduleCreate, MissedRuns, Schedule } from '../../core/wire/schedule.ts'
 import { usageError } from './cli-error.ts'
 
 /** The options that describe one schedule, at `deploy` and at `deployment schedule create`. */
@@ -11,6 +11,24 @@ export interface ScheduleOptions {
   anchorDate?: string
   timezone?: string
   slug?: string
+}
+
+/** What becomes of dates that were missed. */
+export interface MissedOptions {
+  missed?: string
+  missedWindow?: string
+}
+
+export function missedOf({ missed, missedWindow }: MissedOptions): { missed_runs?: MissedRuns } {
+  if (missed === undefined && missedWindow === undefined) {
+    return {}
+  }
+  const policy = (['all', 'last', 'skip'] as const).find((name) => name === (missed ?? 'all'))
+  if (policy === undefined) {
+    throw usageError(`--missed '${missed ?? ''}' is none of all, last and skip.`)
+  }
+  const window_seconds = missedWindow === undefined ? null : Math.ceil(seconds(missedWindow))
+  return { missed_runs: { policy, window_seconds } }
 }
 
 export function addScheduleOptions(command: Command): Command {

@@ -1,14 +1,20 @@
 import type { Command } from 'commander'
 import type { Client } from '../../core/client.ts'
 import type { JsonObject } from '../../core/wire/common.ts'
-import type { DeploymentSchedule } from '../../core/wire/schedule.ts'
+import type { DeploymentSchedule, SchedulePreview } from '../../core/wire/schedule.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type Session, withApi } from './command.ts'
 import { confirm } from './confirm.ts'
 import { CliError, usageError } from './cli-error.ts'
 import { findDeployment, type NamedDeployment } from './find.ts'
 import { collect, parseAssignments } from './parameters.ts'
-import { addScheduleOptions, type ScheduleOptions, scheduleOf } from './schedule-options.ts'
+import {
+  addScheduleOptions,
+  type MissedOptions,
+  missedOf,
+  type ScheduleOptions,
+  scheduleOf,
+} from './schedule-options.ts'
 import { describeSchedule } from './schedule-text.ts'
 
 const NAME = 'flow/deployment, or its id'
@@ -25,8 +31,25 @@ export function addScheduleCommands(deployments: Command): void {
     .action(withApi(listSchedules))
   addScheduleOptions(group.command('create').description('add one').argument('<deployment>', NAME))
     .option('-p, --param <key=value>', 'a parameter of its runs', collect)
+    .option(
+      '--missed <policy>',
+      'dates whose run could not start in time: all (wait), last or skip',
+    )
+    .option(
+      '--missed-window <duration>',
+      'drop dates older than this: seconds, or 90s, 15m, 1h, 2d',
+    )
     .option('--paused', 'make it inactive')
     .action(withApi(createSchedule))
+  addScheduleOptions(
+    group
+      .command('preview')
+      .description('show the next dates of one, or of one that is only described')
+      .argument('[deployment]', NAME)
+      .argument('[schedule]', SCHEDULE),
+  )
+    .option('--limit <count>', 'how many, 100 at most', '10')
+    .action(withApi(previewSchedule))
   group
     .command('pause')
     .description('let one create no runs')
@@ -81,7 +104,7 @@ async function listSchedules(
 
 async function createSchedule(
   { client, out }: Session,
-  options: ScheduleOptions & { param?: string[]; paused?: boolean },
+  options: ScheduleOptions & MissedOptions & { param?: string[]; paused?: boolean },
   name: string,
 ): Promise<void> {
   const schedule = scheduleOf(options)
@@ -94,12 +117,49 @@ async function createSchedule(
     {
       ...schedule,
       active: options.paused !== true,
+      ...missedOf(options),
       ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
     },
   ])
   out.result(created[0], () => {
     out.line(`'${fullName}' now runs by schedule: ${describeSchedule(schedule.schedule)}.`)
   })
+}
+
+async function previewSchedule(
+  { client, out }: Session,
+  options: ScheduleOptions & { limit: string },
+  name: string | undefined,
+  word: string | undefined,
+): Promise<void> {
+  const described = scheduleOf(options)
+  if ((described === undefined) !== (name !== undefined && word !== undefined)) {
+    throw usageError(
+      'Name a deployment and its schedule, or give one of --cron, --interval and --rrule.',
+    )
+  }
+  const limit = Number(options.limit)
+  const preview =
+    described === undefined
+      ? await previewStored(client, name ?? '', word ?? '', limit)
+      : await client.previewSchedule({ schedule: described.schedule, limit })
+  out.result(preview, () => {
+    out.note(`${describeSchedule(preview.schedule)}, by the clocks of ${preview.timezone}`)
+    out.table(
+      [{ title: 'LOCAL' }, { title: 'UTC' }, { title: 'NOTE', shrinks: true }],
+      preview.dates.map(({ date, local, note }) => [local, date, note ?? '']),
+    )
+  })
+}
+
+async function previewStored(
+  client: Client,
+  name: string,
+  word: string,
+  limit: number,
+): Promise<SchedulePreview> {
+  const { of, schedule } = await findSchedule(client, name, word)
+  return await client.previewStoredSchedule(of.deployment.id, schedule.id, limit)
 }
 
 function switchSchedule(active: boolean) {
@@ -136,7 +196,7 @@ async function deleteSchedule(
   })
 }
 
-async function findSchedule(
+export async function findSchedule(
   client: Client,
   name: string,
   word: string,

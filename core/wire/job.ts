@@ -3,6 +3,7 @@ import { timestamp, uuid } from './common.ts'
 
 /** Long work that goes on after the answer; each kind's steps stand in `worker/operations/job-kinds.ts`. */
 export const jobKind = z.enum([
+  'backfill',
   'delete_flow',
   'cancel_flow_runs',
   'pause_flow_runs',

@@ -82,3 +82,29 @@ export const deploymentSchedule = z
   })
   .meta({ id: 'DeploymentSchedule' })
 export type DeploymentSchedule = z.infer<typeof deploymentSchedule>
+
+export const schedulePreviewQuery = z
+  .strictObject({
+    schedule,
+    /** Instead of the schedule's own. */
+    timezone: z.string().nullish(),
+    /** Itself included; default: now. */
+    after: timestamp.nullish(),
+    limit: z.int().min(1).max(100).nullish(),
+  })
+  .meta({ id: 'SchedulePreviewQuery' })
+export type SchedulePreviewQuery = z.infer<typeof schedulePreviewQuery>
+
+const previewDate = z.object({
+  date: z.string(),
+  /** What the zone's clocks show, with their offset. */
+  local: z.string(),
+  /** What a change of the clocks does to it. */
+  note: z.string().nullable(),
+})
+export type PreviewDate = z.infer<typeof previewDate>
+
+export const schedulePreview = z
+  .object({ schedule, timezone: z.string(), dates: z.array(previewDate) })
+  .meta({ id: 'SchedulePreview' })
+export type SchedulePreview = z.infer<typeof schedulePreview>

@@ -48,14 +48,11 @@ export function missedTimer(run: HomeRun): Micros | null {
   return run.missed !== undefined && hasNotStarted(run) ? run.missed.until : null
 }
 
-/** When the run's date arrives, by which older runs of its schedule may be missed; null: it tells nobody. */
-export function arrivalTimer(run: HomeRun): Micros | null {
-  return run.missed?.last === true && hasNotStarted(run) ? dueAt(run) : null
-}
-
 /** The runs of one deployment that make way for a newer date of their schedule that has arrived. */
 export function supersededRuns(scheduled: readonly HomeRun[], now: Micros): HomeRun[] {
-  const waiting = scheduled.filter((run) => hasNotStarted(run) && (dueAt(run) ?? Infinity) <= now)
+  const waiting = scheduled.filter(
+    (run) => run.missed !== undefined && hasNotStarted(run) && (dueAt(run) ?? Infinity) <= now,
+  )
   const newest = new Map<string, Micros>()
   for (const run of waiting) {
     const schedule = run.record.created_by?.id ?? ''

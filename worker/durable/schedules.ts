@@ -1,6 +1,7 @@
 import { flowRunId, type HomeKey } from '#core/flow-run-id.ts'
 import { generateName } from '#core/name.ts'
 import { formatTimestamp, parseTimestamp, type Micros } from '#core/time.ts'
+import { isBackfill } from '#domain/backfill.ts'
 import type { StateCreate } from '#core/wire/state.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import { automaticKey, startBefore } from '#domain/concurrency-key.ts'
@@ -27,7 +28,7 @@ export function removeAutomaticRuns(
       !record.deleted &&
       record.run_count === 0 &&
       record.state_name !== 'AwaitingConcurrencySlot' &&
-      (record.auto_scheduled || which.alsoManual) &&
+      ((record.auto_scheduled && !isBackfill(record)) || which.alsoManual) &&
       (due > now || !which.onlyFuture)
     )
   })

@@ -1,4 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { Micros } from '#core/time.ts'
+import type { BackfillOrder } from '#domain/backfill.ts'
 import type { HomeKey } from '#core/flow-run-id.ts'
 import type {
   Accept,
@@ -28,7 +30,7 @@ import type { HomeWorkPool } from '#storage/work-pools.ts'
 import type { Bindings } from '#storage/workspace.ts'
 import { isOfAgent } from './doorbell.ts'
 import { onAlarm } from './home-alarm.ts'
-import { scheduleWithin } from './home-backfill.ts'
+import { backfill, scheduleWithin, type BackfillStep } from './home-backfill.ts'
 import * as bulk from './home-bulk.ts'
 import * as config from './home-config.ts'
 import * as executions from './home-executions.ts'
@@ -285,6 +287,15 @@ export class WorkPool extends DurableObject<Bindings> {
     window: DateWindow,
   ): Promise<void> {
     await scheduleWithin(this.#of(context), deploymentId, window)
+  }
+
+  async backfill(
+    context: HomeContext,
+    order: BackfillOrder,
+    from: Micros,
+    limit: number,
+  ): Promise<BackfillStep | null> {
+    return await backfill(this.#of(context), order, from, limit)
   }
 
   /** A deployment that this home owns. */

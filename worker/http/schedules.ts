@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { backfill as backfillAnswer, backfillCreate } from '#core/wire/backfill.ts'
 import { timestamp } from '#core/wire/common.ts'
 import { workQueue } from '#core/wire/work-queue.ts'
 import { parseTimestamp } from '#core/time.ts'
@@ -9,6 +10,7 @@ import {
   deploymentScheduleCreate,
   deploymentScheduleUpdate,
 } from '#core/wire/schedule.ts'
+import { backfillDeployment } from '../operations/backfill-deployment.ts'
 import { getDeployment } from '../operations/change-deployment.ts'
 import {
   createSchedules,
@@ -70,6 +72,24 @@ function addRunsOfSchedules(api: Api): void {
       await homeStub(workspace, home_key).scheduleWithin(context, params.id, window)
       return { status: 200, body: null }
     },
+  )
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/deployments/{id}/backfill',
+      tag,
+      summary:
+        "Make the runs of all dates of a deployment's schedules within a span that have none",
+      params: deploymentParam,
+      body: backfillCreate,
+      answers: { 200: backfillAnswer },
+      errors: [404, 409, 503],
+    },
+    async ({ workspace, params, body, now }) => ({
+      status: 200,
+      body: await backfillDeployment(workspace, params.id, body, now),
+    }),
   )
   endpoint(
     api,

@@ -1,4 +1,5 @@
 import type { JobKindName } from '#core/wire/job.ts'
+import { backfillJob } from './backfill-deployment.ts'
 import { deleteFlowJob } from './delete-flow.ts'
 import { changeFlowRunsJob } from './flow-run-jobs.ts'
 import type { JobKind } from './job-kind.ts'
@@ -9,6 +10,7 @@ import type { JobKind } from './job-kind.ts'
  * row; a kind that has shipped must understand the rows of the release before it.
  */
 export const JOB_KINDS: Record<JobKindName, AnyJobKind> = {
+  backfill: any(backfillJob),
   delete_flow: any(deleteFlowJob),
   cancel_flow_runs: any(changeFlowRunsJob),
   pause_flow_runs: any(changeFlowRunsJob),
