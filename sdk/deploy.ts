@@ -30,6 +30,15 @@ export interface DeploymentOptions<I> {
   concurrencyLimit?: number | null
   /** What becomes of a run beyond the limit: it waits, or is cancelled. */
   collisionStrategy?: 'ENQUEUE' | 'CANCEL_NEW'
+  /**
+   * Runs of one key share a limit, and the keys of a queue take turns by their weights. The template is Jinja over
+   * `parameters`, `tags`, `deployment` and `flow`. Null for none. Default: as it was before.
+   */
+  concurrencyKey?: { template: string; limit?: number; weights?: Record<string, number> } | null
+  /** One more run that is due and has to wait is cancelled; null for no cap. Default: as it was before. */
+  maxWaitingRuns?: number | null
+  /** A run that has not begun so long after its time is cancelled; null for no end. Default: as it was before. */
+  startWithinSeconds?: number | null
   /** Whether the server refuses runs whose parameters the schema refuses. Default true. */
   enforceParameterSchema?: boolean
 }
@@ -124,6 +133,21 @@ function describeDeployment(
     ...(collisionStrategy === undefined
       ? {}
       : { concurrency_options: { collision_strategy: collisionStrategy } }),
+    ...describeWaiting(options),
+  }
+}
+
+function describeWaiting({
+  concurrencyKey: key,
+  maxWaitingRuns,
+  startWithinSeconds,
+}: DeploymentOptions<unknown>): DeploymentUpdate {
+  return {
+    ...(key === undefined
+      ? {}
+      : { concurrency_key: key === null ? null : { limit: null, weights: {}, ...key } }),
+    ...(maxWaitingRuns === undefined ? {} : { max_waiting_runs: maxWaitingRuns }),
+    ...(startWithinSeconds === undefined ? {} : { start_within_seconds: startWithinSeconds }),
   }
 }
 

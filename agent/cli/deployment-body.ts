@@ -31,6 +31,9 @@ export function deploymentBody(
       work_pool_name: entry.work_pool?.name,
       work_queue_name: entry.work_pool?.work_queue_name,
       job_variables: entry.work_pool?.job_variables,
+      concurrency_key: entry.concurrency_key,
+      max_waiting_runs: entry.max_waiting_runs,
+      start_within_seconds: entry.start_within_seconds,
     }),
     ...concurrency(entry),
   }

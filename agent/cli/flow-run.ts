@@ -40,6 +40,11 @@ export function addFlowRunCommands(program: Command): void {
     .argument('<run>', RUN)
     .action(withApi(inspectRun))
   group
+    .command('why')
+    .description('tell why a flow run waits, and what would let it go on')
+    .argument('<run>', RUN)
+    .action(withApi(explainRun))
+  group
     .command('logs')
     .description('print the log lines of a flow run')
     .argument('<run>', RUN)
@@ -153,6 +158,19 @@ function listQuery(options: ListOptions, at: Micros): FlowRunsQuery {
     ...(options.flow === undefined ? {} : { flows: { name: { any_: options.flow } } }),
     ...(options.pool === undefined ? {} : { work_pools: { name: { any_: options.pool } } }),
   }
+}
+
+async function explainRun({ client, out }: Session, _options: object, name: string): Promise<void> {
+  const run = await findFlowRun(client, name)
+  const why = await client.explainFlowRun(run.id)
+  out.result(why, () => {
+    out.fields([
+      ['Run', run.name],
+      ['Why', why.message],
+      ['Goes on when', why.lifted_by ?? '-'],
+      ['Place in line', String(why.position ?? '-')],
+    ])
+  })
 }
 
 async function inspectRun({ client, out }: Session, _options: object, name: string): Promise<void> {

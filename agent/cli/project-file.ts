@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, YAMLParseError } from 'yaml'
 import * as z from 'zod'
 import { jsonObject, objectName, timestamp } from '../../core/wire/common.ts'
+import { concurrencyKey } from '../../core/wire/deployment.ts'
 import { missedRuns } from '../../core/wire/schedule.ts'
 import { usageError } from './cli-error.ts'
 
@@ -59,6 +60,9 @@ const projectDeployment = z.strictObject({
   parameters: jsonObject.nullish(),
   enforce_parameter_schema: z.boolean().nullish(),
   concurrency_limit: concurrencyLimit.nullish(),
+  concurrency_key: concurrencyKey.nullish(),
+  max_waiting_runs: z.int().min(1).nullish(),
+  start_within_seconds: z.int().min(1).nullish(),
   paused: z.boolean().nullish(),
   work_pool: z
     .strictObject({

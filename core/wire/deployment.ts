@@ -27,7 +27,7 @@ const concurrencyOptions = z
 export type ConcurrencyOptions = z.infer<typeof concurrencyOptions>
 
 /** Headgate's own: runs of one key share a limit, and the keys of a queue take turns. */
-const concurrencyKey = z
+export const concurrencyKey = z
   .strictObject({
     /** A Jinja template over `parameters`, `tags`, `deployment` and `flow`, rendered when a run is made. */
     template: z.string().min(1).max(2000),
