@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { LocalServer } from '../test/support/node/local-server.ts'
 import { freePort, Sandbox } from '../test/support/node/sandbox.ts'
 import { until } from '../test/support/node/until.ts'
@@ -12,6 +12,8 @@ import { startPostgres } from './postgres.ts'
 const ROOT = join(import.meta.dirname, '..')
 /** The peer: the release that the tests of compatibility judge by. */
 export const PREFECT_VERSION = '3.9.1'
+/** Linux's folder that is no disk. */
+const MEMORY_FOLDER = '/dev/shm'
 const FIRST_PORT = 27_450
 const FIRST_PREFECT_PORT = 27_500
 
@@ -31,7 +33,7 @@ export interface MeasuredServer {
 
 /** What a bench measures with. Servers start when they are asked for first; they end with the bench. */
 export class BenchContext {
-  readonly sandbox = new Sandbox()
+  readonly sandbox: Sandbox
   /** What was found on the way that the result should say. */
   readonly notes: string[] = []
   #headgate: Promise<MeasuredServer> | undefined
@@ -39,6 +41,24 @@ export class BenchContext {
   #port: number | undefined
   readonly #prefect = new Map<PrefectDatabase, Promise<MeasuredServer | undefined>>()
   readonly #stops: (() => Promise<void>)[] = []
+
+  /** @param folder where all is kept; default: on the disk that temporary files are on */
+  constructor(folder?: string) {
+    this.sandbox = new Sandbox(folder)
+  }
+
+  /**
+   * Another one that keeps everything in memory, for what is not to depend on the disk; undefined where there is no such
+   * folder. It ends with this one.
+   */
+  inMemory(): BenchContext | undefined {
+    if (!existsSync(MEMORY_FOLDER)) {
+      return undefined
+    }
+    const context = new BenchContext(MEMORY_FOLDER)
+    this.#stops.push(() => context.dispose())
+    return context
+  }
 
   log(text: string): void {
     process.stderr.write(`  ${text}\n`)
@@ -130,9 +150,10 @@ export class BenchContext {
     const connection: Record<string, string> = {}
     let databasePid: number | undefined
     if (database === 'PostgreSQL') {
-      const postgres = await startPostgres(await freePort(FIRST_PREFECT_PORT + 25)).catch(
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
-      )
+      const postgres = await startPostgres(
+        dirname(this.sandbox.folder),
+        await freePort(FIRST_PREFECT_PORT + 25),
+      ).catch((error: unknown) => (error instanceof Error ? error.message : String(error)))
       if (typeof postgres === 'string') {
         this.notes.push(`Prefect was not measured on PostgreSQL: ${postgres}`)
         return undefined

@@ -10,7 +10,6 @@ import {
   rmSync,
 } from 'node:fs'
 import { createConnection } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { until } from '../test/support/node/until.ts'
 import { makePythonEnvironment } from '../worker/local/python-environment.ts'
@@ -30,11 +29,11 @@ export interface Postgres {
  * Starts a PostgreSQL from a package of binaries on fresh data, with its default settings.
  * @throws Error that says why it can't be started here
  */
-export async function startPostgres(port: number): Promise<Postgres> {
+export async function startPostgres(parent: string, port: number): Promise<Postgres> {
   const environment = join(ROOT, '.prefect/postgres')
   makePythonEnvironment(environment, join(ROOT, 'bench/requirements-postgres.txt'))
   const installed = findInstallation(environment)
-  const folder = mkdtempSync(join(tmpdir(), 'headgate-postgres-'))
+  const folder = mkdtempSync(join(parent, 'headgate-postgres-'))
   chmodSync(folder, 0o755)
   const data = join(folder, 'data')
   mkdirSync(data, { mode: 0o700 })

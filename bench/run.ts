@@ -12,6 +12,8 @@ type Bench = (context: BenchContext) => Promise<BenchResult>
 const BENCHES: Record<string, () => Promise<Bench>> = {
   pickup: async () => (await import('./pickup.ts')).pickup,
   life_cycles: async () => (await import('./life-cycles.ts')).lifeCycles,
+  depth: async () => (await import('./depth.ts')).depth,
+  client_250_tasks: async () => (await import('./client-250-tasks.ts')).client250Tasks,
 }
 
 const ROOT = join(import.meta.dirname, '..')

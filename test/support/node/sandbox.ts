@@ -21,10 +21,11 @@ export interface FoundProcess {
  * down and whoever has died in between, can be found by its environment.
  */
 export class Sandbox {
-  readonly folder = mkdtempSync(join(tmpdir(), 'headgate-e2e-'))
+  readonly folder: string
   readonly environment: Record<string, string>
 
-  constructor() {
+  constructor(parent = tmpdir()) {
+    this.folder = mkdtempSync(join(parent, 'headgate-e2e-'))
     const temporary = join(this.folder, 'tmp')
     mkdirSync(temporary)
     this.environment = {
