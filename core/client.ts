@@ -26,6 +26,7 @@ import type {
   FlowRunsCreated,
   FlowRunsPause,
 } from './wire/bulk.ts'
+import type { Diagnostics, DiagnosticsRequest } from './wire/diagnostics.ts'
 import type { Job } from './wire/job.ts'
 import type {
   BlockDocument,
@@ -317,6 +318,9 @@ export class Client {
   readJob = (id: string) => this.#call<Job>('GET', `/jobs/${id}`)
   listJobs = (limit?: number) =>
     this.#call<Job[]>('GET', `/jobs${limit === undefined ? '' : `?limit=${limit}`}`)
+  startDiagnostics = (body: DiagnosticsRequest = {}) =>
+    this.#call<Diagnostics>('POST', '/diagnostics', { body })
+  readDiagnostics = (id: string) => this.#call<Diagnostics>('GET', `/diagnostics/${id}`)
   cancelJob = (id: string) => this.#call<Job>('POST', `/jobs/${id}/cancel`)
 
   // Flow runs

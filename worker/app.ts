@@ -10,6 +10,7 @@ import { addConcurrencySlotRoutes } from './http/concurrency-slots.ts'
 import { addConcurrencyStatusRoutes } from './http/concurrency-status.ts'
 import { addArtifactRoutes } from './http/artifacts.ts'
 import { addBulkRoutes } from './http/bulk.ts'
+import { addDiagnosticsRoutes } from './http/diagnostics.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
@@ -118,6 +119,7 @@ function addRoutes(api: Api): void {
   addBulkRoutes(api)
   addFlowRunJobRoutes(api)
   addJobRoutes(api)
+  addDiagnosticsRoutes(api)
   addRunGraphRoutes(api)
   addObservedStateRoutes(api)
   addUiRoutes(api)

@@ -4,6 +4,7 @@ import { addAgentCommands } from './agent.ts'
 import { currentConnection } from './command.ts'
 import { addDeployCommand } from './deploy.ts'
 import { addDeploymentCommands } from './deployment.ts'
+import { addDiagnosticsCommand } from './diagnostics.ts'
 import { describeFailure } from './failure.ts'
 import { addFlowCommands } from './flow.ts'
 import { addFlowRunCommands } from './flow-run.ts'
@@ -92,6 +93,7 @@ function makeProgram(): Command {
   addWorkPoolCommands(program)
   addWorkQueueCommands(program)
   addAgentCommands(program)
+  addDiagnosticsCommand(program)
   addVersionCommand(program)
   return program
 }

@@ -9,10 +9,11 @@ export const jobKind = z.enum([
   'pause_flow_runs',
   'retry_flow_runs',
   'delete_flow_runs',
+  'diagnostics',
 ])
 export type JobKindName = z.infer<typeof jobKind>
 
-const jobState = z.enum(['RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'])
+export const jobState = z.enum(['RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'])
 export type JobState = z.infer<typeof jobState>
 
 export const job = z

@@ -202,7 +202,7 @@ test('a row of the release before becomes a job', async () => {
       `delete_flow:${flowId}`,
       JSON.stringify(body),
     )
-    migrate(sql, storage, [[], JOB_STEPS.second])
+    migrate(sql, storage, [[], JOB_STEPS.second, JOB_STEPS.third])
     expect(new JobStore(sql).find(flowId)).toMatchObject({
       kind: 'delete_flow',
       state: 'RUNNING',

@@ -107,6 +107,10 @@ export class ConcurrencyBook {
     )
   }
 
+  leases(): Lease[] {
+    return [...this.#leases.values()]
+  }
+
   /** By name. */
   list(now: Micros): LimitView[] {
     return [...this.#limits.values()]

@@ -125,6 +125,11 @@ export class ConcurrencyLimits extends DurableObject<Bindings> {
     return this.#write(now, () => this.#book.renew(id, seconds, now))
   }
 
+  /** Who holds slots now. */
+  leases(now: Micros): Lease[] {
+    return this.#write(now, () => this.#book.leases())
+  }
+
   /** Idempotent: a lease that is gone holds nothing. */
   release(id: string, now: Micros): void {
     this.#write(now, () => {

@@ -1,6 +1,7 @@
 import { isTerminalType } from '#domain/flow-run.ts'
 import type { TaskRunRecord } from '#domain/task-run.ts'
 import type { TaskRunKey } from '#storage/task-runs.ts'
+import { DepartedStore } from './departed-store.ts'
 
 /** The stream's first tables; `event-log` has rebuilt those of events. */
 export const EVENT_TABLES: readonly string[] = [
@@ -47,10 +48,12 @@ const SWEEP_PAUSE_MS = 60_000
 const DELETED_STAYS_MS = 7 * 24 * 3_600_000
 
 export class TaskRunStore {
+  readonly departed: DepartedStore<TaskRunRecord>
   readonly #sql: SqlStorage
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
+    this.departed = new DepartedStore(sql)
   }
 
   find(id: string): TaskRunRecord | undefined {
@@ -86,6 +89,18 @@ export class TaskRunStore {
 
   ids(): string[] {
     return this.#ids('SELECT id FROM task_run')
+  }
+
+  /** Those that follow that id, without deleted ones. */
+  page(after: string, limit: number): TaskRunRecord[] {
+    return this.#sql
+      .exec<{ body: string }>(
+        'SELECT body FROM task_run WHERE id > ? AND deleted = 0 ORDER BY id LIMIT ?',
+        after,
+        limit,
+      )
+      .toArray()
+      .map(({ body }) => JSON.parse(body) as TaskRunRecord)
   }
 
   idsOfFlowRun(flowRunId: string): string[] {
@@ -176,7 +191,9 @@ export class TaskRunStore {
       )
       .toArray()
       .map(({ id }) => id)
-    this.remove(old.filter((id) => !held.has(id)))
+    const gone = old.filter((id) => !held.has(id))
+    this.departed.keep(this.list(gone), nowMs * 1000)
+    this.remove(gone)
     this.#sql.exec(
       'DELETE FROM deleted_flow_run WHERE told = 1 AND time <= ?',
       nowMs - DELETED_STAYS_MS,

@@ -13,11 +13,14 @@ import { objectContext, workspaceOf, type ObjectContext } from '../operations/ob
 import { eventHubStub, eventStreamNumber } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import { DEFERRED_TABLE, DeferredTasks } from './deferred-tasks.ts'
+import { DEPARTED_TABLE } from './departed-store.ts'
 import { EVENT_LOG_TABLES, EventLog } from './event-log.ts'
 import { Publication } from './event-publication.ts'
 import { countBy, countMatching, searchEvents, type EventSearch } from './event-search.ts'
 import { EVENT_TABLES } from './event-stream-store.ts'
+import type { Checked } from './home-diagnosis.ts'
 import { migrate } from './migrate.ts'
+import type { StreamPart } from './stream-diagnosis.ts'
 import { StreamTaskRuns } from './stream-task-runs.ts'
 
 /** Between two steps of letting go of old events. */
@@ -42,6 +45,7 @@ export class EventStream extends DurableObject<Bindings> {
       [CONTEXT_TABLE, ...EVENT_TABLES],
       EVENT_LOG_TABLES,
       DEFERRED_TABLE,
+      DEPARTED_TABLE,
     ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#log = new EventLog(ctx.storage.sql)
@@ -222,6 +226,19 @@ export class EventStream extends DurableObject<Bindings> {
   }
 
   /** Flushes, publishes, lets go of what is old. Never throws: the platform gives an alarm up that throws six times. */
+  /** Compares its task runs with the store. */
+  async diagnose(
+    context: ObjectContext,
+    part: StreamPart,
+    after: string | null,
+    repair: boolean,
+  ): Promise<Checked> {
+    this.#context.keep(context)
+    const checked = await this.#taskRuns.diagnose(part, after, repair)
+    this.#arm()
+    return checked
+  }
+
   override async alarm(): Promise<void> {
     this.#alarmMs = null
     await Promise.all([this.#taskRuns.onAlarm(), this.#publication.onAlarm()])

@@ -99,7 +99,8 @@ export function queueIds(home: Home, names: string[] | null | undefined): string
   return ids
 }
 
-function takeWorkPool(home: Home, id: string, config: HomeWorkPool | null): void {
+/** Takes a pool's configuration when it is newer. */
+export function takeWorkPool(home: Home, id: string, config: HomeWorkPool | null): void {
   const version = config?.version_number ?? Number.MAX_SAFE_INTEGER
   if (version <= home.store.configVersion('work_pool', id)) {
     return
@@ -190,7 +191,7 @@ export function ownDeployment(home: Home, id: string): HomeDeployment | undefine
 }
 
 /** A run whose queue is gone waits in none: it stays visible and can be cancelled; a live one goes on. */
-function detached(run: HomeRun, poolGone: boolean, now: Micros): HomeRun {
+export function detached(run: HomeRun, poolGone: boolean, now: Micros): HomeRun {
   const record = {
     ...run.record,
     work_queue_id: null,

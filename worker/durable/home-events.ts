@@ -170,9 +170,7 @@ export class HomeEvents {
         for (const untaken of group) {
           this.#taken(untaken)
         }
-        for (const id of new Set(group.map(({ run_id }) => run_id))) {
-          this.#home.letGo(id, known)
-        }
+        this.#home.letGo([...new Set(group.map(({ run_id }) => run_id))], known)
       }),
     )
     const failed = results.find((result) => result.status === 'rejected')

@@ -22,6 +22,7 @@ import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub } from '../operations/stubs.ts'
 import { ContextStore } from './context-store.ts'
+import { DepartedStore } from './departed-store.ts'
 import { Doorbell } from './doorbell.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { HomeEvents } from './home-events.ts'
@@ -69,6 +70,7 @@ export class Home {
   readonly store: WorkPoolStore
   readonly inputs: InputStore
   readonly moves: MoveStore
+  readonly departed: DepartedStore<FlowRunRecord>
   readonly flusher: Flusher
   readonly events: HomeEvents
   readonly readiness: HomeReadiness
@@ -90,6 +92,7 @@ export class Home {
     this.store = new WorkPoolStore(state.storage)
     this.inputs = new InputStore(state.storage.sql)
     this.moves = new MoveStore(state.storage.sql)
+    this.departed = new DepartedStore(state.storage.sql)
     this.#context = new ContextStore(state.storage.sql)
     this.#freePosition = this.store.freePosition()
     this.#lastPosition = this.#freePosition
@@ -118,12 +121,12 @@ export class Home {
     this.readiness = new HomeReadiness(this)
     this.presence = new HomePresence(this)
     void state.blockConcurrencyWhile(async () => {
-      await this.#rearm()
+      await this.rearm()
     })
   }
 
   /** The alarm outlives the object; it is set again only where it is wrong, since each setting is a row. */
-  async #rearm(): Promise<void> {
+  async rearm(): Promise<void> {
     const at = await this.state.storage.getAlarm()
     const isOverdue = at !== null && at < Date.now() - OVERDUE_MS
     this.#armedFor = at === null || isOverdue ? null : at * 1000
@@ -235,11 +238,11 @@ export class Home {
   }
 
   ring(): void {
-    this.doorbell.ring(() => this.store.admissionView(this.now()))
+    this.doorbell.ring(() => this.store.admissionView(this.now()), this.now())
   }
 
-  /** The one alarm stands at the earliest of all times; a row is written only when that moved. */
-  arm(): void {
+  /** When there is next something to do; null: never. */
+  get due(): Micros | null {
     const times = [
       this.store.nextTimer(),
       this.flusher.due,
@@ -247,7 +250,13 @@ export class Home {
       this.readiness.due,
       this.doorbell.due,
     ].filter((time) => time !== null)
-    const at = times.length === 0 ? null : Math.max(Math.min(...times), this.now() + 1000)
+    return times.length === 0 ? null : Math.min(...times)
+  }
+
+  /** The one alarm stands at the earliest of all times; a row is written only when that moved. */
+  arm(): void {
+    const next = this.due
+    const at = next === null ? null : Math.max(next, this.now() + 1000)
     if (at === null || (this.#armedFor !== null && at >= this.#armedFor)) {
       return
     }
@@ -282,17 +291,30 @@ export class Home {
   #acknowledged(rows: FlushRow[]): void {
     const seqs = new Map(rows.map(({ id, seq }) => [id, seq]))
     const runs = this.store.findMany([...seqs.keys()])
+    const leaving: HomeRun[] = []
     for (const run of runs) {
       const { id, seq } = run.record
       if (seq === seqs.get(id) && this.#mayLeave(run)) {
         if (this.events.isUntaken(id)) {
           this.#leaving.set(id, seq)
         } else {
-          this.store.remove(id)
+          leaving.push(run)
         }
       }
     }
+    this.#depart(leaving)
     this.#publish(runs)
+  }
+
+  /** What leaves is kept for a day, should the store be restored to an earlier time. */
+  #depart(runs: readonly HomeRun[]): void {
+    this.departed.keep(
+      runs.map(({ record }) => record),
+      this.now(),
+    )
+    for (const { record } of runs) {
+      this.store.remove(record.id)
+    }
   }
 
   #mayLeave(run: HomeRun): boolean {
@@ -302,21 +324,22 @@ export class Home {
   }
 
   /**
-   * The streams have taken a run's events, which may have been all that kept it here.
-   * @param restarted nobody remembers whether the store has it
+   * The streams have taken these runs' events, which may have been all that kept them here.
+   * @param restarted nobody remembers whether the store has them
    */
-  letGo(id: string, restarted: boolean): void {
-    const run = this.store.find(id)
-    const left = this.#leaving.get(id)
-    if (run === undefined || this.events.isUntaken(id)) {
-      return
+  letGo(ids: readonly string[], restarted: boolean): void {
+    const leaving: HomeRun[] = []
+    for (const run of this.store.findMany(ids.filter((id) => !this.events.isUntaken(id)))) {
+      const { id, seq } = run.record
+      const left = this.#leaving.get(id)
+      this.#leaving.delete(id)
+      if (left === seq && this.#mayLeave(run)) {
+        leaving.push(run)
+      } else if (restarted && this.#mayLeave(run)) {
+        this.flusher.markDirty(id)
+      }
     }
-    this.#leaving.delete(id)
-    if (left === run.record.seq && this.#mayLeave(run)) {
-      this.store.remove(id)
-    } else if (restarted && this.#mayLeave(run)) {
-      this.flusher.markDirty(id)
-    }
+    this.#depart(leaving)
   }
 
   /** The console's feed. It may be lost: who missed a change reads the list. */

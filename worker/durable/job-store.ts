@@ -23,6 +23,7 @@ const TAKE_OVER = `INSERT INTO job
 export const JOB_STEPS = {
   first: FIRST_TABLE,
   second: ['ALTER TABLE job RENAME TO first_job', JOB_TABLE, TAKE_OVER, 'DROP TABLE first_job'],
+  third: 'ALTER TABLE job ADD COLUMN result TEXT',
 } as const
 
 /** How long a job that is over can be read. */
@@ -50,6 +51,7 @@ export interface KeptJob {
   message: string | null
   parameters: unknown
   left: unknown
+  result: unknown
   chosen: number | null
   done: number
   skipped: Record<string, number>
@@ -67,6 +69,7 @@ interface JobRow extends Record<string, SqlStorageValue> {
   message: string | null
   parameters: string
   left: string | null
+  result: string | null
   chosen: number | null
   done: number
   skipped: string
@@ -132,13 +135,14 @@ export class JobStore {
     this.#sql.exec(
       `UPDATE job SET done = ?, skipped = ?, chosen = ?, tries = 0,
         left = CASE WHEN finished IS NULL THEN ? END, at = CASE WHEN finished IS NULL THEN ? ELSE at END,
-        message = CASE WHEN finished IS NULL THEN NULL ELSE message END
+        message = CASE WHEN finished IS NULL THEN NULL ELSE message END, result = coalesce(?, result)
         WHERE id = ?`,
       done,
       JSON.stringify(skipped),
       chosen,
       textOf(step.left),
       nowMs + (step.afterMs ?? 0),
+      textOf(step.result),
       job.id,
     )
     if (isOver) {
@@ -215,6 +219,7 @@ function toKept(row: JobRow): KeptJob {
     state: row.state as JobState,
     parameters: JSON.parse(row.parameters),
     left: row.left === null ? null : JSON.parse(row.left),
+    result: row.result === null ? null : JSON.parse(row.result),
     skipped: JSON.parse(row.skipped) as Record<string, number>,
   }
 }

@@ -29,7 +29,11 @@ export class Jobs extends DurableObject<Bindings> {
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [[CONTEXT_TABLE, JOB_STEPS.first], JOB_STEPS.second])
+    migrate(ctx.storage.sql, ctx.storage, [
+      [CONTEXT_TABLE, JOB_STEPS.first],
+      JOB_STEPS.second,
+      JOB_STEPS.third,
+    ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#store = new JobStore(ctx.storage.sql)
     // It may have died between a row and its alarm.
@@ -65,6 +69,13 @@ export class Jobs extends DurableObject<Bindings> {
   read(_context: ObjectContext, id: string): Job | null {
     const kept = this.#store.find(id)
     return kept === undefined ? null : toJob(kept)
+  }
+
+  /** A job with what its steps have told so far. */
+  readResult(context: ObjectContext, id: string): { job: Job; result: unknown } | null {
+    this.#context.keep(context)
+    const kept = this.#store.find(id)
+    return kept === undefined ? null : { job: toJob(kept), result: kept.result }
   }
 
   /** The latest first. */
@@ -134,8 +145,8 @@ export class Jobs extends DurableObject<Bindings> {
   async #step(job: KeptJob): Promise<void> {
     this.#inHand.add(job.id)
     try {
-      const { id, kind, parameters, left, created } = job
-      const inHand = { id, parameters, left, created, now: Date.now() * 1000 }
+      const { id, kind, parameters, left, result, created } = job
+      const inHand = { id, parameters, left, result, created, now: Date.now() * 1000 }
       const step = await JOB_KINDS[kind].step(this.#workspace(), inHand)
       this.#store.advance(job, step, Date.now())
     } catch (error) {

@@ -25,7 +25,9 @@ import { gatherTaskRunFacts, releaseSlotsOf } from '../operations/task-run-facts
 import type { DeferredTasks } from './deferred-tasks.ts'
 import { ENDED_STAYS_MS, TaskRunStore } from './event-stream-store.ts'
 import { Flusher, type FlushRow } from './flush.ts'
+import type { Checked } from './home-diagnosis.ts'
 import { report } from './report.ts'
+import { diagnoseTaskRuns, type StreamPart } from './stream-diagnosis.ts'
 
 /** After a failure to tell the store of a deleted flow run. */
 const RETRY_MS = 5000
@@ -453,6 +455,19 @@ export class StreamTaskRuns {
   #toFlushRow(run: TaskRunRecord): FlushRow {
     const columns = replicaRow(taskRun, { ...run, workspace_id: this.#deps.workspace().id })
     return { id: run.id, seq: run.seq, columns }
+  }
+
+  async diagnose(part: StreamPart, after: string | null, repair: boolean): Promise<Checked> {
+    const tellAgain = (run: TaskRunRecord) => {
+      this.#put(run)
+    }
+    const stream = {
+      workspace: this.#deps.workspace(),
+      store: this.#store,
+      flusher: this.#flusher,
+      tellAgain,
+    }
+    return await diagnoseTaskRuns(stream, part, after, repair)
   }
 
   /** Flushes, tells of deletions, lets go of what is old. Never throws. */

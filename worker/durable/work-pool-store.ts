@@ -7,6 +7,7 @@ import { Turns, type Candidate } from '#domain/turns.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import { CONTEXT_TABLE } from './context-store.ts'
+import { DEPARTED_TABLE } from './departed-store.ts'
 import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { INPUT_TABLE } from './input-store.ts'
 import { LiveRuns } from './live-runs.ts'
@@ -73,6 +74,7 @@ const MIGRATIONS = [
   ],
   LINES_TABLE,
   MOVE_TABLES,
+  DEPARTED_TABLE,
 ] as const
 
 /** By the ids of schedules. */
@@ -89,7 +91,7 @@ export type ConfigKind = 'work_pool' | 'deployment'
 export class WorkPoolStore {
   readonly #sql: SqlStorage
   readonly #lines: WaitingLines
-  readonly #live: LiveRuns
+  #live: LiveRuns
   /** What `config` holds, since admission asks for it all the time. */
   readonly #config = new Map<string, unknown>()
 
@@ -226,6 +228,18 @@ export class WorkPoolStore {
       'SELECT body FROM run WHERE timer_at IS NOT NULL AND timer_at <= ? ORDER BY timer_at LIMIT ?',
       [now, limit],
     )
+  }
+
+  /** How many live executions limits count, and how many the table has. */
+  liveCounts(): { counted: number; rows: number } {
+    const { rows } = this.#sql
+      .exec<{ rows: number }>('SELECT count(*) AS rows FROM run WHERE live = 1')
+      .one()
+    return { counted: this.#live.count, rows }
+  }
+
+  recountLive(): void {
+    this.#live = new LiveRuns(this.#sql)
   }
 
   liveWithTimerUntil(now: Micros): HomeRun[] {
@@ -441,6 +455,22 @@ export class WorkPoolStore {
     if (kind === 'deployment' && this.#isLimited(id)) {
       this.#lines.separate(id)
     }
+  }
+
+  /** Whatever comes next is taken, also an older version. */
+  forgetConfig(kind: ConfigKind, id: string): void {
+    this.#sql.exec('DELETE FROM config WHERE kind = ? AND id = ?', kind, id)
+    this.#config.clear()
+  }
+
+  /** The pool and the deployments that are here, with the home that each names; null: it was deleted. */
+  configVersions(): { kind: ConfigKind; id: string; version: number; home_key: string | null }[] {
+    return this.#sql
+      .exec<{ kind: string; id: string; version: number; home_key: string | null }>(
+        "SELECT kind, id, version, body ->> '$.home_key' AS home_key FROM config",
+      )
+      .toArray()
+      .map((row) => ({ ...row, kind: row.kind as ConfigKind }))
   }
 
   /** @param at when the store is read, should nothing be heard of it */

@@ -18,6 +18,7 @@ import type {
   FlowRunInputCreate,
   FlowRunInputsQuery,
 } from '#core/wire/flow-run-input.ts'
+import type { Finding } from '#core/wire/diagnostics.ts'
 import type { FlowRun, FlowRunUpdate } from '#core/wire/flow-run.ts'
 import type { OrchestrationResult, SetState, State, StateCreate } from '#core/wire/state.ts'
 import type { ScheduledFlowRunsQuery, WorkerFlowRun } from '#core/wire/work-queue.ts'
@@ -33,6 +34,7 @@ import { onAlarm } from './home-alarm.ts'
 import { backfill, scheduleWithin, type BackfillStep } from './home-backfill.ts'
 import * as bulk from './home-bulk.ts'
 import * as config from './home-config.ts'
+import { diagnose, findMissing, type Checked, type HomePart } from './home-diagnosis.ts'
 import * as executions from './home-executions.ts'
 import * as inputs from './home-inputs.ts'
 import * as moves from './home-moves.ts'
@@ -301,6 +303,21 @@ export class WorkPool extends DurableObject<Bindings> {
   /** A deployment that this home owns. */
   readDeployment(context: HomeContext, id: string): HomeDeployment | null {
     return config.ownDeployment(this.#of(context), id) ?? null
+  }
+
+  // Diagnostics
+
+  async diagnose(
+    context: HomeContext,
+    part: HomePart,
+    after: string | null,
+    repair: boolean,
+  ): Promise<Checked> {
+    return await diagnose(this.#of(context), part, after, repair)
+  }
+
+  async findMissing(context: HomeContext, ids: string[], repair: boolean): Promise<Finding[]> {
+    return await findMissing(this.#of(context), ids, repair)
   }
 
   override alarm(): void {

@@ -7,6 +7,8 @@ interface JobInHand<Parameters, Left> {
   parameters: Parameters
   /** What the last step left; null before the first. */
   left: Left | null
+  /** What the steps before have told; null when none has. */
+  result: unknown
   /** When it was asked for. */
   created: Micros
   now: Micros
@@ -21,6 +23,8 @@ export interface JobStep<Left> {
   /** How many things the job is about, when that is first or better known. */
   chosen?: number
   done?: number
+  /** What is to be read of the job, in place of what the steps before have told; stays after its end. */
+  result?: unknown
   /** How many were left as they are, by reason. */
   skipped?: Readonly<Record<string, number>>
 }

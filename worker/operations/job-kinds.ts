@@ -1,6 +1,7 @@
 import type { JobKindName } from '#core/wire/job.ts'
 import { backfillJob } from './backfill-deployment.ts'
 import { deleteFlowJob } from './delete-flow.ts'
+import { diagnosticsJob } from './diagnose.ts'
 import { changeFlowRunsJob } from './flow-run-jobs.ts'
 import type { JobKind } from './job-kind.ts'
 
@@ -16,6 +17,7 @@ export const JOB_KINDS: Record<JobKindName, AnyJobKind> = {
   pause_flow_runs: any(changeFlowRunsJob),
   retry_flow_runs: any(changeFlowRunsJob),
   delete_flow_runs: any(changeFlowRunsJob),
+  diagnostics: any(diagnosticsJob),
 }
 
 /** A kind whose values come from a row as JSON. */
