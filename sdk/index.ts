@@ -15,7 +15,12 @@ export { cancelled, completed, failed, type FinalState, type StateText } from '.
 export { type DeploymentOptions, type DeployOptions } from './deploy.ts'
 export { type ScheduleOptions } from './deployment-schedules.ts'
 export { type ServeOptions } from './serve.ts'
-export { runDeployment, type RunDeploymentOptions } from './run-deployment.ts'
+export {
+  runDeployment,
+  runDeployments,
+  type DeploymentRun,
+  type RunDeploymentOptions,
+} from './run-deployment.ts'
 export { RunAborted, RunFailed, RunStopped, TimedOut, UpstreamFailed } from './errors.ts'
 export { ParameterError } from './parameters.ts'
 export { type StandardSchema } from './standard-schema.ts'

@@ -1,8 +1,10 @@
 import type { Client } from '../core/client.ts'
+import { requestsOf } from '../core/many-runs.ts'
 import { isTerminal } from '../core/state.ts'
 import { withRetry } from '../core/retry.ts'
 import { sleep } from '../core/sleep.ts'
 import type { JsonObject } from '../core/wire/common.ts'
+import type { Deployment, DeploymentFlowRunCreate } from '../core/wire/deployment.ts'
 import type { FlowRun } from '../core/wire/flow-run.ts'
 import { ApiBackend } from './api-backend.ts'
 import { newId } from './clock.ts'
@@ -48,36 +50,91 @@ export async function runDeployment(
   name: string,
   options: RunDeploymentOptions = {},
 ): Promise<FlowRun> {
+  const { client, deployment } = await findDeployment(name, options.client)
+  const parent = options.asSubflow === false ? undefined : await trackingTaskRun(name, options)
+  const body = {
+    ...(await runBody(name, options)),
+    ...(parent === undefined ? {} : { parent_task_run_id: parent }),
+  }
+  const run = await withRetry(() => client.createFlowRunFromDeployment(deployment.id, body))
+  return options.wait === true ? waitForEnd(client, run, options) : run
+}
+
+/** One of many runs of a deployment. */
+export type DeploymentRun = Pick<
+  RunDeploymentOptions,
+  | 'parameters'
+  | 'scheduledTime'
+  | 'runName'
+  | 'tags'
+  | 'workQueue'
+  | 'jobVariables'
+  | 'idempotencyKey'
+>
+
+/**
+ * Creates many runs of a deployment, a thousand with each request. All runs of a request are judged before any is made.
+ * @param name `flow/deployment`
+ * @param options `client`: default the configured API
+ * @returns in the order of `runs`; `created` is false where the idempotency key's run was there already
+ * @throws ApiError when the server refuses one: its message names the place (`body.flow_runs.3.parameters`)
+ * @example
+ * await runDeployments('etl/day', days.map((day) => ({ parameters: { day }, idempotencyKey: `etl-${day}` })))
+ */
+export async function runDeployments(
+  name: string,
+  runs: readonly DeploymentRun[],
+  options: { client?: Client } = {},
+): Promise<{ id: string; created: boolean }[]> {
+  const { client, deployment } = await findDeployment(name, options.client)
+  const bodies = await Promise.all(runs.map((run) => runBody(name, run)))
+  const made: { id: string; created: boolean }[] = []
+  for (const flowRuns of requestsOf(bodies)) {
+    // oxlint-disable-next-line no-await-in-loop -- one after another, so that runs are made in their order
+    const answer = await withRetry(() =>
+      client.createFlowRunsFromDeployment(deployment.id, flowRuns),
+    )
+    made.push(...answer.flow_runs)
+  }
+  return made
+}
+
+async function runBody(name: string, run: DeploymentRun): Promise<DeploymentFlowRunCreate> {
+  const parameters = await resolveFutures(run.parameters ?? {})
+  return {
+    parameters: toJsonParameters(parameters, `deployment '${name}'`),
+    // The key makes it safe to ask again when an answer was lost.
+    idempotency_key: run.idempotencyKey ?? newId(),
+    ...(run.runName === undefined ? {} : { name: run.runName }),
+    ...(run.tags === undefined ? {} : { tags: [...run.tags] }),
+    ...(run.workQueue === undefined ? {} : { work_queue_name: run.workQueue }),
+    ...(run.jobVariables === undefined ? {} : { job_variables: run.jobVariables }),
+    ...(run.scheduledTime === undefined
+      ? {}
+      : {
+          state: {
+            type: 'SCHEDULED' as const,
+            state_details: { scheduled_time: run.scheduledTime.toISOString() },
+          },
+        }),
+  }
+}
+
+/** The deployment, and the API that has it: the given one, that of the flow that calls, or the configured one. */
+async function findDeployment(
+  name: string,
+  given: Client | undefined,
+): Promise<{ client: Client; deployment: Deployment }> {
   const [flowName, deploymentName, ...rest] = name.split('/')
   if (!flowName || !deploymentName || rest.length > 0) {
     throw new TypeError(`a deployment is named as flow/deployment, got '${name}'`)
   }
   const backend = currentScope()?.backend
   const client =
-    options.client ??
+    given ??
     (backend instanceof ApiBackend ? backend.client : configuredClient(`running '${name}'`))
   const deployment = await withRetry(() => client.readDeploymentByName(flowName, deploymentName))
-  const parent = options.asSubflow === false ? undefined : await trackingTaskRun(name, options)
-  const parameters = await resolveFutures(options.parameters ?? {})
-  const body = {
-    parameters: toJsonParameters(parameters, `deployment '${name}'`),
-    idempotency_key: options.idempotencyKey ?? newId(),
-    ...(parent === undefined ? {} : { parent_task_run_id: parent }),
-    ...(options.runName === undefined ? {} : { name: options.runName }),
-    ...(options.tags === undefined ? {} : { tags: [...options.tags] }),
-    ...(options.workQueue === undefined ? {} : { work_queue_name: options.workQueue }),
-    ...(options.jobVariables === undefined ? {} : { job_variables: options.jobVariables }),
-    ...(options.scheduledTime === undefined
-      ? {}
-      : {
-          state: {
-            type: 'SCHEDULED' as const,
-            state_details: { scheduled_time: options.scheduledTime.toISOString() },
-          },
-        }),
-  }
-  const run = await withRetry(() => client.createFlowRunFromDeployment(deployment.id, body))
-  return options.wait === true ? waitForEnd(client, run, options) : run
+  return { client, deployment }
 }
 
 /** Within a flow that the API knows, the run is drawn as a subflow of it. */

@@ -10,6 +10,7 @@ import { confirm } from './confirm.ts'
 import { consoleUrl } from './console-url.ts'
 import { everyPage, findDeployment, withFlowNames } from './find.ts'
 import { collect, parseAssignments, parseJsonObject } from './parameters.ts'
+import { addRunManyCommand } from './run-many.ts'
 import { addScheduleCommands } from './schedule.ts'
 import { describeSchedule } from './schedule-text.ts'
 import { statusCell } from './state-style.ts'
@@ -32,6 +33,7 @@ export function addDeploymentCommands(program: Command): void {
     .option('--tag <tag>', 'may be repeated', collect)
     .option('--watch', 'follow it until it ends; exits 1 when it did not complete')
     .action(withApi(runDeployment))
+  addRunManyCommand(group)
   group.command('ls').description('list the deployments').action(withApi(listDeployments))
   group
     .command('inspect')

@@ -57,6 +57,11 @@ export function wholeNumber(least: number): (text: string) => number {
   }
 }
 
+/** The text of a file, or of standard input: `-`. */
+export function readSource(path: string): string {
+  return readText(path === '-' ? '/dev/stdin' : path)
+}
+
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')

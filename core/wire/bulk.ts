@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { MAX_RUNS_A_REQUEST } from '../many-runs.ts'
 import { uuid } from './common.ts'
 import { deploymentFlowRunCreate } from './deployment.ts'
 import { job } from './job.ts'
@@ -51,11 +52,8 @@ export type FlowRunsBulkStates = z.infer<typeof flowRunsBulkStates>
 
 // Headgate's own, beside Prefect's.
 
-/** As many runs as one request makes. */
-const MAX_CREATE = 1000
-
 export const flowRunsCreate = z
-  .strictObject({ flow_runs: z.array(deploymentFlowRunCreate).max(MAX_CREATE) })
+  .strictObject({ flow_runs: z.array(deploymentFlowRunCreate).max(MAX_RUNS_A_REQUEST) })
   .meta({ id: 'DeploymentFlowRunsCreate' })
 export type FlowRunsCreate = z.infer<typeof flowRunsCreate>
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { failed, flow, runDeployment, task } from '#sdk/index.ts'
+import { failed, flow, runDeployment, runDeployments, task } from '#sdk/index.ts'
 import { FakeApi } from '../support/node/fake-api.ts'
 import { startAsAgent } from './run-child.ts'
 
@@ -313,6 +313,17 @@ describe('runDeployment', () => {
     await target.deploy({ name: 'd', workPool: 'p', entrypoint: 'a.ts:target' })
     const run = await runDeployment('target/d', { parameters: { day: 'x' }, tags: ['t'] })
     expect(run).toMatchObject({ parameters: { day: 'x' }, state_type: 'SCHEDULED' })
+  })
+
+  test('makes many at once, in their order', async () => {
+    await target.deploy({ name: 'd', workPool: 'p', entrypoint: 'a.ts:target' })
+    const made = await runDeployments(
+      'target/d',
+      ['x', 'y'].map((day) => ({ parameters: { day }, tags: [day] })),
+    )
+    expect(made.map(({ created }) => created)).toEqual([true, true])
+    const days = made.map(({ id }) => api.flowRuns.find((run) => run.id === id)?.parameters)
+    expect(days).toEqual([{ day: 'x' }, { day: 'y' }])
   })
 
   test('waits for the end; within a flow it is a subflow', async () => {

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FlowRun } from '../../../core/wire/flow-run.ts'
@@ -73,6 +76,26 @@ describe('headgate deployment', () => {
       work_queue_name: 'high',
       tags: ['x'],
     })
+  })
+
+  it('creates a run for each line of a file', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'headgate-lines-')), 'days.jsonl')
+    const days = Array.from({ length: 1002 }, (_, day) => day)
+    writeFileSync(file, days.map((day) => JSON.stringify({ parameters: { day } })).join('\n\n'))
+    const before = api.flowRuns.length
+    const made = await headgate.run('deployment', 'run-many', 'etl/nightly', file)
+    expect(made).toMatchObject({
+      code: 0,
+      stdout: 'Created 1002 flow runs of etl/nightly.\n',
+      stderr: '1000 of 1002 flow runs\n1002 of 1002 flow runs\n',
+    })
+    expect(api.flowRuns.slice(before).map(({ parameters }) => parameters['day'])).toEqual(days)
+
+    writeFileSync(file, '{"parameters": {}}\nday 2')
+    const refused = await headgate.run('deployment', 'run-many', 'etl/nightly', file)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('line 2 is not valid JSON')
+    expect(api.flowRuns).toHaveLength(before + days.length)
   })
 
   it('watches a run to its end: states and lines in order, each once', async () => {

@@ -1,5 +1,6 @@
 // oxlint-disable no-underscore-dangle -- the names of the wire: any_, after_
 import * as z from 'zod'
+import { flowRunsCreate } from '../../../core/wire/bulk.ts'
 import * as deployments from '../../../core/wire/deployment.ts'
 import { event } from '../../../core/wire/event.ts'
 import { flowCreate } from '../../../core/wire/flow.ts'
@@ -115,6 +116,23 @@ function poolRoutes(store: FakeStore): Routes {
 
 function deploymentRoutes(store: FakeStore): Routes {
   const get = (id: string | undefined) => must(store.deployments, (one) => one.id === id)
+  const createFlowRun = (
+    deployment: deployments.Deployment,
+    given: deployments.DeploymentFlowRunCreate,
+  ) =>
+    store.addFlowRun(
+      {
+        flow_id: deployment.flow_id,
+        deployment_id: deployment.id,
+        name: given.name ?? 'bright-otter',
+        parameters: { ...deployment.parameters, ...given.parameters },
+        tags: given.tags ?? [],
+        parent_task_run_id: given.parent_task_run_id ?? null,
+        work_pool_name: deployment.work_pool_name,
+        work_queue_name: given.work_queue_name ?? deployment.work_queue_name,
+      },
+      given.state ?? { type: 'SCHEDULED' },
+    )
   return [
     [/^POST \/flows\/$/, ({ body }) => ok(store.flow(read(flowCreate, body).name), 201)],
     [
@@ -191,21 +209,17 @@ function deploymentRoutes(store: FakeStore): Routes {
       /^POST \/deployments\/([^/]+)\/create_flow_run$/,
       ({ parts, body }) => {
         const given = read(deployments.deploymentFlowRunCreate, body)
+        return ok(createFlowRun(get(parts[0]), given), 201)
+      },
+    ],
+    [
+      /^POST \/deployments\/([^/]+)\/create_flow_runs$/,
+      ({ parts, body }) => {
         const deployment = get(parts[0])
-        const run = store.addFlowRun(
-          {
-            flow_id: deployment.flow_id,
-            deployment_id: deployment.id,
-            name: given.name ?? 'bright-otter',
-            parameters: { ...deployment.parameters, ...given.parameters },
-            tags: given.tags ?? [],
-            parent_task_run_id: given.parent_task_run_id ?? null,
-            work_pool_name: deployment.work_pool_name,
-            work_queue_name: given.work_queue_name ?? deployment.work_queue_name,
-          },
-          given.state ?? { type: 'SCHEDULED' },
+        const made = read(flowRunsCreate, body).flow_runs.map((one) =>
+          createFlowRun(deployment, one),
         )
-        return ok(run, 201)
+        return ok({ flow_runs: made.map(({ id }) => ({ id, created: true })) })
       },
     ],
   ]
