@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -8,15 +7,13 @@ import { withRetry } from '../../core/retry.ts'
 import { isTerminal } from '../../core/state.ts'
 import type { FlowRun } from '../../core/wire/flow-run.ts'
 import { BuiltAgent } from '../support/node/built-agent.ts'
-import { mostAtOnce, readExecutions } from '../support/node/journal.ts'
+import { readExecutions } from '../support/node/journal.ts'
 import { LocalServer } from '../support/node/local-server.ts'
 import { freePort, kill, Sandbox } from '../support/node/sandbox.ts'
 import { until } from '../support/node/until.ts'
 
 const FLOWS = join(import.meta.dirname, 'flows')
 const POOL = 'kills'
-/** Of the queue `narrow`. */
-const LIMIT = 2
 
 let sandbox: Sandbox
 let port: number
@@ -36,7 +33,6 @@ beforeEach(async () => {
   server = await startServer()
   client = server.client
   await client.createWorkPool({ name: POOL, type: 'process' })
-  await client.createWorkQueue(POOL, { name: 'narrow', concurrency_limit: LIMIT })
   const { environment: env } = server
   const deployed = await sandbox.headgate(['deploy', '--all'], { env, cwd: FLOWS })
   expect(deployed).toMatchObject({ code: 0 })
@@ -61,10 +57,9 @@ function startAgent(): BuiltAgent {
 
 const journalFile = () => sandbox.path('journal.jsonl')
 
-async function trigger(steps: number, queue = 'default'): Promise<FlowRun> {
+async function trigger(steps: number): Promise<FlowRun> {
   return await client.createFlowRunFromDeployment(deploymentId, {
     parameters: { file: journalFile(), steps },
-    work_queue_name: queue,
   })
 }
 
@@ -178,92 +173,3 @@ describe('a kill', () => {
     expect(state?.message).toMatch(/agent was lost/i)
   })
 })
-
-type Victim = 'workerd' | 'server' | 'agent' | 'run'
-
-describe('kills at random moments', () => {
-  it('lose no run and run none twice at a time', async () => {
-    const seed = Number(process.env['HEADGATE_SEED'] ?? randomInt(1_000_000))
-    const story = [`HEADGATE_SEED=${seed}`]
-    const random = randomNumbers(seed)
-    onTestFailed(() => {
-      process.stderr.write(`${story.join('\n')}\n`)
-    })
-    const runs: FlowRun[] = []
-    for (let index = 0; index < 20; index += 1) {
-      runs.push(await trigger(10 + Math.floor(random() * 25), index % 5 < 3 ? 'narrow' : 'default'))
-    }
-    const killedRuns = new Set<string>()
-    const began = Date.now()
-    const isOver = async () => (await Promise.all(runs.map(read))).every(isOverAlready)
-    for (let left = 12; left > 0 && !(await isOver()); left -= 1) {
-      await wait(500 + random() * 3000)
-      await strike((['workerd', 'server', 'agent', 'run'] as const)[Math.floor(random() * 4)])
-    }
-    await until('every run has ended', isOver, 150_000)
-
-    const ended = await Promise.all(runs.map(read))
-    const executions = readExecutions(journalFile())
-    const completed = ended.filter(({ state_type: type }) => type === 'COMPLETED')
-    const others = ended.filter(({ state_type: type }) => type !== 'COMPLETED')
-    expect(
-      others
-        .filter((run) => !(run.state_type === 'CRASHED' && killedRuns.has(run.id)))
-        .map(({ id, state_name: name, state }) => ({ id, name, message: state?.message })),
-    ).toEqual([])
-    for (const run of completed) {
-      expect(executions.filter(({ run: id, ended: end }) => id === run.id && end)).toHaveLength(1)
-    }
-    for (const run of ended) {
-      expect(mostAtOnce(executions.filter(({ run: id }) => id === run.id))).toBeLessThan(2)
-    }
-    const narrow = new Set(
-      ended.filter(({ work_queue_name: queue }) => queue === 'narrow').map(({ id }) => id),
-    )
-    expect(narrow.size).toBe(12)
-    expect(mostAtOnce(executions.filter(({ run }) => narrow.has(run)))).toBe(LIMIT)
-    await everythingEnds()
-
-    async function strike(victim: Victim | undefined): Promise<void> {
-      story.push(`${Date.now() - began} ms: ${String(victim)}`)
-      switch (victim) {
-        case 'workerd':
-          for (const { pid } of server.workerds()) {
-            kill(pid)
-          }
-          break
-        case 'server':
-          await server.crash()
-          server = await startServer()
-          break
-        case 'agent':
-          await agent.crash()
-          await wait(random() * 1000)
-          agent = startAgent()
-          break
-        default: {
-          const living = readExecutions(journalFile()).filter(
-            ({ ended: end, pid }) => !end && sandbox.processes().some((each) => each.pid === pid),
-          )
-          const chosen = living[Math.floor(random() * living.length)]
-          if (chosen !== undefined) {
-            story.push(`  run ${chosen.run}, process ${chosen.pid}`)
-            killedRuns.add(chosen.run)
-            kill(chosen.pid)
-          }
-        }
-      }
-    }
-  }, 300_000)
-})
-
-/** Numbers from 0 to 1 that a seed determines (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}

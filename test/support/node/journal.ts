@@ -26,21 +26,3 @@ export function readExecutions(file: string): Execution[] {
   }
   return [...executions.values()]
 }
-
-/** How many of them ran at the same time, at most. */
-export function mostAtOnce(executions: Execution[]): number {
-  const changes = executions
-    .flatMap(({ from, to }) => [
-      { at: from, by: 1 },
-      { at: to, by: -1 },
-    ])
-    // One that ends in the millisecond in which another begins is not beside it.
-    .toSorted((a, b) => a.at - b.at || a.by - b.by)
-  let now = 0
-  let most = 0
-  for (const { by } of changes) {
-    now += by
-    most = Math.max(most, now)
-  }
-  return most
-}
