@@ -1,128 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admit, admitOne, type AdmissionView } from '#domain/admission.ts'
-import { NEW_CLOCK, turnCost, type Candidate, type Clock, type Line } from '#domain/turns.ts'
-import { NOW } from '../support/a-home-run.ts'
-
-interface Queue {
-  id: string
-  name: string
-  priority: number
-  paused: boolean
-  limit: number | null
-  live: number
-}
-interface Deployment {
-  limit: number | null
-  live: number
-  strategy: 'ENQUEUE' | 'CANCEL_NEW'
-  key?: { limit: number | null; weights: Record<string, number>; live?: Record<string, number> }
-}
-interface Waiting {
-  id: string
-  deployment_id: string | null
-  key?: string | null
-  queue: string
-}
-interface World {
-  pool: { id: string; name: string; paused: boolean; limit: number | null; live: number }
-  queues: Queue[]
-  deployments: Record<string, Deployment>
-  /** In the order in which they are due. */
-  waiting: Waiting[]
-  /** By queue. */
-  clocks: Record<string, Clock>
-  /** By queue, deployment and key; what is not named has just come. */
-  turns: Record<string, number>
-}
-
-const aQueue = (id: string, given: Partial<Queue> = {}): Queue => ({
-  id,
-  name: id,
-  priority: 1,
-  paused: false,
-  limit: null,
-  live: 0,
-  ...given,
-})
-const aWorld = (given: Partial<World> = {}): World => ({
-  pool: { id: 'p', name: 'p', paused: false, limit: null, live: 0 },
-  queues: [aQueue('q')],
-  deployments: {},
-  waiting: [],
-  clocks: {},
-  turns: {},
-  ...given,
-})
-
-const clockOf = (world: World, queue: string) => world.clocks[queue] ?? NEW_CLOCK
-const weightOf = (world: World, id: string, key: string) =>
-  world.deployments[id]?.key?.weights[key] ?? 1
-const turnOf = (world: World, queue: string, id: string, key: string) =>
-  world.turns[`${queue} ${id} ${key}`] ??
-  clockOf(world, queue).now + turnCost(weightOf(world, id, key))
-
-/** Reads candidates page by page as the home does: deployments that are blocked when a page is read are left out of it. */
-function viewOf(world: World, pageSize = 64, pages = { read: 0 }): AdmissionView {
-  const candidates = (queue: string): Candidate[] =>
-    world.waiting.flatMap((run, position) =>
-      run.queue === queue
-        ? [{ id: run.id, deployment_id: run.deployment_id, key: run.key ?? null, due: 1, position }]
-        : [],
-    )
-  return {
-    now: NOW,
-    pool: world.pool,
-    queues: world.queues,
-    deployment: (id) => {
-      const deployment = world.deployments[id]
-      return deployment && { name: id, key: null, ...deployment }
-    },
-    liveOfKeys: (id) => new Map(Object.entries(world.deployments[id]?.key?.live ?? {})),
-    *candidates(queueId, blocked) {
-      const all = candidates(queueId).filter(({ key }) => key === null)
-      let next = 0
-      for (;;) {
-        const page: Candidate[] = []
-        pages.read += 1
-        for (; next < all.length && page.length < pageSize; next += 1) {
-          const candidate = all[next]
-          if (candidate && !blocked.has(candidate.deployment_id ?? '')) {
-            page.push(candidate)
-          }
-        }
-        yield* page
-        if (page.length < pageSize) {
-          return
-        }
-      }
-    },
-    keyed(queueId) {
-      const lines = new Map<string, Line & { runs: Candidate[] }>()
-      for (const run of candidates(queueId)) {
-        const { deployment_id: id, key, due, position } = run
-        if (id !== null && key) {
-          const turn = turnOf(world, queueId, id, key)
-          const fresh = { deployment_id: id, key, turn, due, position, runs: [] }
-          const line = lines.get(`${id} ${key}`) ?? fresh
-          line.runs.push(run)
-          lines.set(`${id} ${key}`, line)
-        }
-      }
-      if (lines.size === 0) {
-        return undefined
-      }
-      const all = [...lines.values()].toSorted((a, b) => a.turn - b.turn || a.position - b.position)
-      return {
-        clock: clockOf(world, queueId),
-        deployments: [...new Set(all.map((line) => line.deployment_id))],
-        lines: (id, without) =>
-          all.filter((line) => line.deployment_id === id && !without.has(line.key)),
-        runs: ({ deployment_id: id, key }) => lines.get(`${id} ${key}`)?.runs ?? [],
-      }
-    },
-  }
-}
+import { admit, admitOne } from '#domain/admission.ts'
+import { turnCost, type Candidate } from '#domain/turns.ts'
+import {
+  anyWorld,
+  aQueue,
+  aWorld,
+  clockOf,
+  queueIds,
+  turnOf,
+  viewOf,
+  weightOf,
+  type Waiting,
+  type World,
+} from '../support/admission-world.ts'
 
 const waiting = (length: number, deployment: string | null = null, queue = 'q') =>
   Array.from({ length }, (_, index) => ({
@@ -130,7 +21,7 @@ const waiting = (length: number, deployment: string | null = null, queue = 'q') 
     deployment_id: deployment,
     queue,
   }))
-const ids = (candidates: Candidate[]) => candidates.map(({ id }) => id)
+const ids = (candidates: Pick<Candidate, 'id'>[]) => candidates.map(({ id }) => id)
 
 /** The same in a few lines: all waiting runs are looked at for each that is taken. */
 function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
@@ -206,86 +97,12 @@ function naive(world: World, wanted: number, only?: ReadonlySet<string>) {
   return { admitted, cancelled }
 }
 
-const limit = fc.option(fc.integer({ min: 0, max: 6 }))
-const live = fc.integer({ min: 0, max: 3 })
-const queueIds = ['a', 'b', 'c', 'd']
-const deploymentIds = ['x', 'y', 'z']
-const keys = ['k', 'l', 'm']
-const turn = fc.integer({ min: 0, max: 4 }).map((count) => count * turnCost(2))
-const world: fc.Arbitrary<World> = fc
-  .record({
-    pool: fc.record({
-      id: fc.constant('p'),
-      name: fc.constant('p'),
-      paused: fc.constant(false),
-      limit,
-      live,
-    }),
-    queues: fc.tuple(
-      ...queueIds.map((id) =>
-        fc.record({
-          id: fc.constant(id),
-          name: fc.constant(id),
-          priority: fc.integer({ min: 1, max: 3 }),
-          paused: fc.constantFrom(false, false, false, true),
-          limit,
-          live,
-        }),
-      ),
-    ),
-    deployments: fc.record(
-      Object.fromEntries(
-        deploymentIds.map((id) => [
-          id,
-          fc.record({
-            limit,
-            live,
-            strategy: fc.constantFrom('ENQUEUE' as const, 'CANCEL_NEW' as const),
-            key: fc.record({
-              limit: fc.option(fc.integer({ min: 1, max: 3 })),
-              weights: fc.dictionary(fc.constantFrom(...keys), fc.integer({ min: 1, max: 4 })),
-              live: fc.dictionary(fc.constantFrom(...keys), fc.integer({ min: 0, max: 3 })),
-            }),
-          }),
-        ]),
-      ),
-    ),
-    waiting: fc.array(
-      fc.record({
-        queue: fc.constantFrom(...queueIds),
-        deployment_id: fc.option(fc.constantFrom(...deploymentIds, 'unlimited')),
-        key: fc.option(fc.constantFrom(...keys)),
-      }),
-      { maxLength: 40 },
-    ),
-    clocks: fc.dictionary(fc.constantFrom(...queueIds), fc.record({ now: turn, plain: turn })),
-    turns: fc.dictionary(
-      fc
-        .tuple(
-          fc.constantFrom(...queueIds),
-          fc.constantFrom(...deploymentIds),
-          fc.constantFrom(...keys),
-        )
-        .map((names) => names.join(' ')),
-      turn,
-    ),
-  })
-  .map((made) => ({
-    ...made,
-    waiting: made.waiting.map((run, index) => ({
-      ...run,
-      // Who has no deployment has no key.
-      key: run.deployment_id === null ? null : run.key,
-      id: String(index),
-    })),
-  }))
-
 describe('admit', () => {
   it('does what counting every run does, however long its pages are', () => {
     const only = fc.option(fc.uniqueArray(fc.constantFrom(...queueIds)), { nil: undefined })
     fc.assert(
       fc.property(
-        world,
+        anyWorld,
         fc.integer({ min: 1, max: 12 }),
         only,
         fc.integer({ min: 1, max: 5 }),
@@ -381,6 +198,68 @@ describe('admit', () => {
       cancelled: [{ id: 'd 1' }, { id: 'd 2' }],
     })
     expect(admit(viewOf(made), 1)).toMatchObject({ admitted: [{ id: 'd 0' }], cancelled: [] })
+  })
+})
+
+describe('keys', () => {
+  const aKey = (weights: Record<string, number> = {}, limit: number | null = null) => ({
+    d: { limit: null, live: 0, strategy: 'ENQUEUE' as const, key: { limit, weights } },
+  })
+  const inLine = (key: string | null, length: number): Waiting[] =>
+    Array.from({ length }, (_, index) => ({
+      id: `${key ?? 'plain'} ${index}`,
+      deployment_id: key === null ? null : 'd',
+      key,
+      queue: 'q',
+    }))
+  const keysOf = (admitted: Pick<Candidate, 'id'>[]) =>
+    admitted.map(({ id }) => id.split(' ')[0] ?? '').join('')
+
+  it('take turns, whoever came first', () => {
+    const made = aWorld({
+      deployments: aKey(),
+      waiting: [...inLine('a', 4), ...inLine('b', 2), ...inLine('c', 2)],
+    })
+    expect(keysOf(admit(viewOf(made), 8).admitted)).toBe('abcabcaa')
+  })
+
+  it('share a queue with the runs that have none', () => {
+    const made = aWorld({
+      deployments: aKey(),
+      waiting: [...inLine(null, 3), ...inLine('a', 3)],
+    })
+    expect(keysOf(admit(viewOf(made), 6).admitted)).toBe('plainplainaplainaa')
+  })
+
+  it('share it by their weights, in every round', () => {
+    const made = aWorld({
+      deployments: aKey({ b: 3 }),
+      waiting: [...inLine('a', 100), ...inLine('b', 300)],
+    })
+    const served = keysOf(admit(viewOf(made), 400).admitted)
+    for (let round = 4; round <= 400; round += 4) {
+      const heavy = [...served.slice(0, round)].filter((key) => key === 'b').length
+      expect(Math.abs(heavy - (round * 3) / 4)).toBeLessThanOrEqual(1)
+    }
+  })
+
+  it('have a limit each, and a full one holds nobody up', () => {
+    const made = aWorld({
+      deployments: aKey({}, 2),
+      waiting: [...inLine('a', 50), ...inLine('b', 1)],
+    })
+    expect(keysOf(admit(viewOf(made), 10).admitted)).toBe('aba')
+  })
+
+  it('gain nothing by having waited for a slot', () => {
+    // For a long time nobody could serve `a`; it is served once, and then in its turn.
+    const made = aWorld({
+      deployments: aKey(),
+      waiting: [...inLine('b', 4), ...inLine('a', 4)],
+      clocks: { q: { now: turnCost(1) * 90, plain: 0 } },
+      turns: { 'q d a': turnCost(1), 'q d b': turnCost(1) * 91 },
+    })
+    expect(keysOf(admit(viewOf(made), 8).admitted)).toBe('abababab')
   })
 })
 

@@ -109,13 +109,14 @@ export function admit(
         admission.admitted.push(candidate)
         room -= 1
         queueRoom -= 1
-      } else if (full.cancels && admission.cancelled.length < MAX_CANCELLED) {
-        turns.pass()
+        continue
+      }
+      turns.pass()
+      refused(full.rule)
+      if (full.cancels && admission.cancelled.length < MAX_CANCELLED) {
         admission.cancelled.push(candidate)
-        refused(full.rule)
       } else {
         slots.block(full)
-        refused(full.rule)
       }
     }
     const after = turns?.after()
@@ -191,21 +192,20 @@ class Slots {
       return undefined
     }
     const key = run.key ?? null
+    const name = `${id} ${key ?? ''}`
+    const ofKey = this.#taken.get(name) ?? 0
+    const full =
+      key === null ? undefined : keyRule(id, deployment, key, this.#liveOf(id, key) + ofKey)
+    if (full !== undefined) {
+      return { rule: full, deployment_id: id, key, cancels: false }
+    }
     const ofDeployment = this.#taken.get(id) ?? 0
     const live = deployment.live + ofDeployment
     if (deployment.limit !== null && live >= deployment.limit) {
       const rule = deploymentRule(id, { ...deployment, live })
       return { rule, deployment_id: id, key: null, cancels: deployment.strategy === 'CANCEL_NEW' }
     }
-    if (key !== null) {
-      const name = `${id} ${key}`
-      const ofKey = this.#taken.get(name) ?? 0
-      const rule = keyRule(id, deployment, key, this.#liveOf(id, key) + ofKey)
-      if (rule !== undefined) {
-        return { rule, deployment_id: id, key, cancels: false }
-      }
-      this.#taken.set(name, ofKey + 1)
-    }
+    this.#taken.set(name, ofKey + 1)
     this.#taken.set(id, ofDeployment + 1)
     return undefined
   }
