@@ -15,6 +15,8 @@ import { until } from '../test/support/node/until.ts'
 import { makePythonEnvironment } from '../worker/local/python-environment.ts'
 
 const ROOT = join(import.meta.dirname, '..')
+/** Its programs find their libraries beside it, in `<package>.libs`. */
+const PACKAGE = 'embedded_postgres'
 /** PostgreSQL refuses to run as root; on Linux this is the user `nobody`. */
 const NOBODY = 65_534
 
@@ -40,9 +42,12 @@ export async function startPostgres(parent: string, port: number): Promise<Postg
   const isRoot = process.getuid?.() === 0
   const owner = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
   // Another user may not be able to read where this checkout is.
-  const bin = isRoot ? join(folder, 'postgres/bin') : join(installed, 'bin')
+  const packages = isRoot ? join(folder, 'packages') : installed
+  const bin = join(packages, PACKAGE, 'pginstall/bin')
   if (isRoot) {
-    cpSync(installed, join(folder, 'postgres'), { recursive: true })
+    for (const name of [PACKAGE, `${PACKAGE}.libs`]) {
+      cpSync(join(installed, name), join(packages, name), { recursive: true })
+    }
     chownSync(data, NOBODY, NOBODY)
   }
   const options = {
@@ -93,8 +98,8 @@ export async function startPostgres(parent: string, port: number): Promise<Postg
 function findInstallation(environment: string): string {
   const lib = join(environment, 'lib')
   const found = readdirSync(lib)
-    .map((python) => join(lib, python, 'site-packages/embedded_postgres/pginstall'))
-    .find((folder) => existsSync(folder))
+    .map((python) => join(lib, python, 'site-packages'))
+    .find((folder) => existsSync(join(folder, PACKAGE, 'pginstall')))
   if (found === undefined) {
     throw new Error('the package embedded-postgres holds no binaries for this machine')
   }
