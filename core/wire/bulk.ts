@@ -81,9 +81,16 @@ const EVERYTHING =
 const saysWhich = (body: Readonly<Record<string, unknown>>): boolean =>
   Object.keys(flowRunsCount.shape).some((name) => (body[name] ?? null) !== null)
 
+const whichRuns: z.core.$ZodCustomParams = {
+  message: EVERYTHING,
+  path: ['flow_runs'],
+  // What is misspelt says more.
+  when: ({ issues }) => issues.length === 0,
+}
+
 export const flowRunsChange = z
   .strictObject(changeBody)
-  .refine(saysWhich, { message: EVERYTHING, path: ['flow_runs'] })
+  .refine(saysWhich, whichRuns)
   .meta({ id: 'FlowRunsChange' })
 export const flowRunsPause = z
   .strictObject({
@@ -91,7 +98,7 @@ export const flowRunsPause = z
     /** Paused runs that nobody resumes fail after so long; null: they wait. */
     timeout_seconds: z.int().min(1).nullish(),
   })
-  .refine(saysWhich, { message: EVERYTHING, path: ['flow_runs'] })
+  .refine(saysWhich, whichRuns)
   .meta({ id: 'FlowRunsPause' })
 export type FlowRunsChange = z.infer<typeof flowRunsChange>
 export type FlowRunsPause = z.infer<typeof flowRunsPause>

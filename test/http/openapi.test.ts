@@ -148,6 +148,7 @@ const OTHERWISE: Record<string, number> = {
   'DELETE /automations/owned-by/{resource_id}': 202,
   'POST /flow_runs/{id}/input/filter': 200,
   'GET /observed-states': 200,
+  'GET /jobs': 200,
   'GET /task_run_states/': 200,
   // It is no WebSocket that asks here.
   'GET /work_pools/{name}/doorbell': 400,
@@ -206,7 +207,10 @@ describe('what belongs to another workspace', () => {
       actions: [],
     })
     await client.createFlowRunInput(flowRun.id, { key: 'foreign-input', value: '1' })
+    const diagnostics = await client.startDiagnostics()
     foreign = {
+      'jobs/id': diagnostics.id,
+      'diagnostics/id': diagnostics.id,
       'page-token': 'foreign-token',
       'events/count-by/countable': 'foreign-thing',
       'variables/id': variable.id,
