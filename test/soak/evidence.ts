@@ -40,7 +40,7 @@ export interface Run {
   end: RunEnd
 }
 
-export interface RunEnd {
+interface RunEnd {
   type: string | null
   name: string | null
   message: string | null
