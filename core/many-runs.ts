@@ -1,5 +1,4 @@
-/** As many flow runs as one request makes. */
-export const MAX_RUNS_A_REQUEST = 1000
+import { MAX_RUNS_A_REQUEST } from './wire/many-runs.ts'
 
 /** Cuts a list of flow runs that are to be made into what one request takes each. */
 export function requestsOf<T>(flowRuns: readonly T[]): T[][] {

@@ -1,8 +1,8 @@
 import * as z from 'zod'
-import { MAX_RUNS_A_REQUEST } from '../many-runs.ts'
 import { uuid } from './common.ts'
 import { deploymentFlowRunCreate } from './deployment.ts'
 import { job } from './job.ts'
+import { MAX_RUNS_A_REQUEST } from './many-runs.ts'
 import { deploymentFilter, flowFilter, flowRunFilter, flowRunsCount } from './query.ts'
 import { orchestrationResult, stateCreate } from './state.ts'
 

@@ -1,0 +1,2 @@
+/** As many flow runs as one request makes. */
+export const MAX_RUNS_A_REQUEST = 1000
