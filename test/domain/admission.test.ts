@@ -238,7 +238,7 @@ describe('keys', () => {
     })
     const served = keysOf(admit(viewOf(made), 400).admitted)
     for (let round = 4; round <= 400; round += 4) {
-      const heavy = [...served.slice(0, round)].filter((key) => key === 'b').length
+      const heavy = served.slice(0, round).replaceAll('a', '').length
       expect(Math.abs(heavy - (round * 3) / 4)).toBeLessThanOrEqual(1)
     }
   })
