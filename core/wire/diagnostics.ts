@@ -27,7 +27,7 @@ export const findingKind = z.enum([
   'queue_gone',
   /** An object has something to do at a time for which no alarm is set. */
   'alarm_missing',
-  /** A run's state has an end for which no timer is set, or its lease is long over. */
+  /** A run's state, or its lease, has an end for which no timer is set. */
   'timer_missing',
   /** The live executions that limits count are not those of the table. */
   'slots_miscounted',

@@ -50,7 +50,6 @@ async function compare(home: Home): Promise<Difference[]> {
   const { home_key: key } = home.known()
   const stored = await listConfigVersions(home.workspace(), key)
   const here = home.store.configVersions()
-  const name = ({ kind, id }: Pick<ConfigVersion, 'kind' | 'id'>) => `${kind} ${id}`
   const versions = new Map(here.map((config) => [name(config), config]))
   const known = new Set(stored.map(name))
   return [
@@ -62,6 +61,10 @@ async function compare(home: Home): Promise<Difference[]> {
       .filter((config) => config.home_key === key && !known.has(name(config)))
       .map(({ kind, id, version }) => ({ kind, id, home: version, store: null })),
   ]
+}
+
+function name({ kind, id }: Pick<ConfigVersion, 'kind' | 'id'>): string {
+  return `${kind} ${id}`
 }
 
 /** @returns false where the store has nothing: what was lost there only a person can make again */

@@ -1,5 +1,4 @@
 import type { Finding, FindingKind } from '#core/wire/diagnostics.ts'
-import { MICROS_PER_SECOND } from '#core/time.ts'
 import { settled, type HomeRun } from '#domain/execution.ts'
 import { toStoreColumns, type FlowRunRecord } from '#domain/flow-run.ts'
 import { readFlowRunRecords } from '#storage/flow-run-records.ts'
@@ -10,9 +9,7 @@ import { checkConfig } from './home-config-diagnosis.ts'
 import { detached } from './home-config.ts'
 import type { Home } from './home.ts'
 
-/** What is compared, in this order: each part may rest on what those before it have mended. */
-export const HOME_PARTS = ['config', 'departed', 'runs', 'timers'] as const
-export type HomePart = (typeof HOME_PARTS)[number]
+export type HomePart = 'config' | 'departed' | 'runs' | 'timers'
 
 export interface Checked {
   checked: number
@@ -22,8 +19,6 @@ export interface Checked {
 }
 
 const PAGE_RUNS = 250
-/** A lease is over, and its alarm has had time to come. */
-const OVERDUE_MICROS = 60 * MICROS_PER_SECOND
 /** Whoever sets an alarm has done so by then. */
 const ALARM_WAIT_MS = 1500
 const ALARM_SLACK_MS = 5000
@@ -43,7 +38,7 @@ export async function diagnose(
       return await checkDeparted(home, Number(after ?? 0), repair)
     case 'runs':
       return await checkRuns(home, after ?? '', repair)
-    case 'timers':
+    default:
       return await checkTimers(home, repair)
   }
 }
@@ -164,9 +159,7 @@ function findTimerless(home: Home, ids: string[], repair: boolean): Finding[] {
     const { id } = run.record
     const due = settled(run, now).timer_at
     const timer = timers.get(id) ?? null
-    const overdue =
-      run.live && !run.lost && run.lease_until !== null && run.lease_until < now - OVERDUE_MICROS
-    if ((due === null || timer !== null) && !overdue) {
+    if (due === null || timer !== null) {
       return []
     }
     if (repair) {
@@ -174,7 +167,7 @@ function findTimerless(home: Home, ids: string[], repair: boolean): Finding[] {
     }
     return {
       ...finding(home, 'timer_missing', id),
-      home: overdue ? 'its lease is long over' : 'no timer is set',
+      home: 'no timer is set',
       store: null,
       repaired: repair,
       what_to_do: 'Repair sets the timer of the state that the run is in.',

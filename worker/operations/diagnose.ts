@@ -91,7 +91,7 @@ async function look(workspace: Workspace, left: Left, repair: boolean): Promise<
       return await lookAtStream(workspace, left, repair)
     case 'store':
       return await lookAtStore(workspace, left.after, repair)
-    case 'limits': {
+    default: {
       const { checked, findings } = await diagnoseLimits(workspace, repair)
       return { things: 'leases', checked, findings, next: null }
     }
