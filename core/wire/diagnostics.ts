@@ -3,7 +3,7 @@ import { timestamp, uuid } from './common.ts'
 import { jobState } from './job.ts'
 
 /** What may differ between the objects that own a workspace's state and the copies of it. */
-export const findingKind = z.enum([
+const findingKind = z.enum([
   /** D1 has an older version of a run than its home, or none. */
   'flow_run_behind',
   /** D1 has a newer version of a run than its home: the home was restored. */
@@ -38,7 +38,7 @@ export const findingKind = z.enum([
 ])
 export type FindingKind = z.infer<typeof findingKind>
 
-export const finding = z
+const finding = z
   .object({
     kind: findingKind,
     /** Who was looked at: `home <key>`, `event stream <number>`, `concurrency limits`, `store`. */
