@@ -26,8 +26,13 @@ type ProcessHandle = { type: 'process'; pid: number; start: string }
 
 /** How often an adopted supervisor, which is no child of this agent, is looked at. */
 const ADOPTED_POLL_MS = 500
-/** How often the group is looked at while it is being stopped. */
-const STOPPING_POLL_MS = 100
+/**
+ * How often the group is looked at while it is being stopped: at first often, since what the supervisor has killed at its own
+ * end is gone within a few milliseconds and the place of the run is free for the next one then; less and less while a program
+ * takes its grace.
+ */
+const FIRST_STOPPING_POLL_MS = 2
+const LAST_STOPPING_POLL_MS = 100
 
 /** Runs flows as processes on the agent's host. */
 export const processDriver: Driver = { type: 'process', start, find }
@@ -78,8 +83,10 @@ async function supervise(
   env: Record<string, string>,
 ): Promise<Infrastructure> {
   const script = join(folder.path, 'supervise.sh')
-  await writeFile(script, SUPERVISOR_SCRIPT, { mode: 0o700 })
-  await writeFile(outputPath(folder), '', { flag: 'a', mode: 0o600 })
+  await Promise.all([
+    writeFile(script, SUPERVISOR_SCRIPT, { mode: 0o700 }),
+    writeFile(outputPath(folder), '', { flag: 'a', mode: 0o600 }),
+  ])
   const log = await open(join(folder.path, 'supervisor.log'), 'a', 0o600)
   try {
     const child = spawn('/bin/sh', [script, folder.path, ...command], {
@@ -163,7 +170,8 @@ async function readEnding(folder: RunFolder, handle: ProcessHandle): Promise<End
   const read = (name: string) => readText(join(folder.path, name)).catch(() => undefined)
   const [exit, started, fenced] = await Promise.all(['exit', 'started', 'fenced'].map(read))
   return toEnding({
-    status: exit === undefined ? undefined : Number.parseInt(exit, 10),
+    // Without its newline it is not the whole of what the supervisor was writing.
+    status: exit?.endsWith('\n') === true ? Number.parseInt(exit, 10) : undefined,
     started: started !== undefined,
     fenced: fenced !== undefined,
   })
@@ -174,6 +182,7 @@ async function stopGroup({ pid, start: started }: ProcessHandle, graceSeconds: n
   const deadline = performance.now() + graceSeconds * 1000
   let signal: NodeJS.Signals = graceSeconds > 0 ? 'SIGTERM' : 'SIGKILL'
   let sent: NodeJS.Signals | undefined
+  let pause = FIRST_STOPPING_POLL_MS
   for (;;) {
     const members = livingMembers(pid, started)
     if (members.length === 0) {
@@ -187,7 +196,8 @@ async function stopGroup({ pid, start: started }: ProcessHandle, graceSeconds: n
       sendToAll(pid, members, signal)
       sent = signal
     }
-    await wait(STOPPING_POLL_MS)
+    await wait(pause)
+    pause = Math.min(pause * 2, LAST_STOPPING_POLL_MS)
   }
 }
 

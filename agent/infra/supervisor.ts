@@ -3,7 +3,8 @@
  * process group, and does four things:
  * - it starts the command only when the agent has written down this process (`go` on standard input; a closed pipe means that
  *   the agent died before that, and that nothing was executed);
- * - it writes the command's status to `exit`, where also an agent started later finds it;
+ * - it writes the command's status and a newline to `exit`, where also an agent started later finds it; nobody reads it before
+ *   the supervisor is gone;
  * - it ends whatever the command leaves behind in the group;
  * - it fences the run: without a renewed lease the group gets SIGTERM, and SIGKILL when the grace is over.
  *
@@ -70,6 +71,6 @@ exec </dev/null
 guard &
 "$@" >>"$folder/output.log" 2>&1
 status=$?
-printf '%s\n' "$status" >"$folder/exit.new" && command -p mv "$folder/exit.new" "$folder/exit"
+printf '%s\n' "$status" >"$folder/exit"
 kill -KILL 0
 `

@@ -15,7 +15,7 @@ const HOST = {
 function specOf(given: ClaimedRunOverrides): ProcessSpec {
   return processSpec({
     claimed: aClaimedRun(given),
-    folderPath: '/runs/one',
+    folderPath: '/agent/runs/one',
     apiUrl: 'http://api/api',
     headgateScript: '/opt/headgate.js',
     nodePath: '/opt/node',
@@ -85,13 +85,24 @@ describe('the environment', () => {
       HEADGATE_API_URL: 'http://api/api',
       HEADGATE_API_KEY: 'hgr_1',
       HEADGATE_FLOW_RUN_ID: claimed.id,
-      HEADGATE_RUN_CONTEXT: '/runs/one/context.json',
+      HEADGATE_RUN_CONTEXT: '/agent/runs/one/context.json',
       PREFECT_API_URL: 'http://api/api',
       PREFECT_API_KEY: 'hgr_1',
       PREFECT_API_AUTH_STRING: 'hgr_1',
       PREFECT_CLIENT_CUSTOM_HEADERS: '{"Authorization":"Bearer hgr_1"}',
       PREFECT__FLOW_RUN_ID: claimed.id,
     })
+  })
+
+  test('has a cache for the code of a TypeScript flow that lies in the same place for each run', () => {
+    const cacheOf = (given: ClaimedRunOverrides) => specOf(given).env['NODE_COMPILE_CACHE']
+    const deployment = { entrypoint: 'a.ts:b', path: '/deployed' }
+    expect(cacheOf({ deployment })).toBe('/agent/compile-cache')
+    const own = { env: { NODE_COMPILE_CACHE: '/own' } }
+    expect(cacheOf({ deployment, job_configuration: own })).toBe('/own')
+    expect(cacheOf({ deployment: { entrypoint: 'a.ts:b' } })).toBeUndefined()
+    expect(cacheOf({ deployment: { ...deployment, entrypoint: 'a.py:b' } })).toBeUndefined()
+    expect(cacheOf({ deployment, job_configuration: { command: 'a' } })).toBeUndefined()
   })
 
   test.each([
