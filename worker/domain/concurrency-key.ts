@@ -15,7 +15,7 @@ const LIMITS: Partial<Limits> = { steps: 10_000, characters: 2000, items: 1000 }
 const MAX_KEY = 200
 
 /** The key of automatic runs whose template fails: they share its limit, so that none escapes it. */
-export const UNRENDERED_KEY = '(unrendered)'
+const UNRENDERED_KEY = '(unrendered)'
 
 /** What of a deployment says when its runs may start. */
 export interface KeyedDeployment {

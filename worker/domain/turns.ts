@@ -6,7 +6,7 @@
  */
 
 /** Divisible by all weights up to 16, so that their turns are exact. */
-export const TURN_COST = 720_720
+const TURN_COST = 720_720
 
 /** A run that is due. */
 export interface Candidate {
