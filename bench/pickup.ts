@@ -27,29 +27,36 @@ const FLOOR_PORT = 27_480
 /** The time from "create flow run" answered to "agent has it". */
 export async function pickup(context: BenchContext): Promise<BenchResult> {
   const figures: Figures = {}
-  await measureFloors(context, figures)
+  const note = (name: string, took: number[]) => {
+    figures[name] = latency(took)
+    context.log(`${name}: ${JSON.stringify(figures[name])}`)
+  }
+  await measureFloors(context, note)
   const headgate = await context.headgate()
   const deployment = await makeDeployment(headgate)
   const idle = await measureHeadgate(headgate, deployment, false)
-  figures['Headgate, idle pool'] = latency(idle.afterAnswer)
-  figures['Headgate, idle pool, from the request'] = latency(idle.afterRequest)
+  note('Headgate, idle pool', idle.afterAnswer)
+  note('Headgate, idle pool, from the request', idle.afterRequest)
   const busy = await measureHeadgate(headgate, deployment, true)
-  figures['Headgate, busy pool'] = latency(busy.afterAnswer)
-  figures['Headgate, busy pool, from the request'] = latency(busy.afterRequest)
-  figures['Headgate, its own agent with processes'] = latency(await measureAgent(context, headgate))
+  note('Headgate, busy pool', busy.afterAnswer)
+  note('Headgate, busy pool, from the request', busy.afterRequest)
+  note('Headgate, its own agent with processes', await measureAgent(context, headgate))
 
   const prefect = await context.prefect()
   if (prefect === undefined) {
     throw new Error('prefect server does not start')
   }
-  figures['Prefect, worker at default settings'] = latency(
+  note(
+    'Prefect, worker at default settings',
     await measureWorker(context, prefect, {}, DEFAULT_SAMPLES, DEFAULT_GAP_MS, false),
   )
   const fastest = { PREFECT_WORKER_QUERY_SECONDS: '0.05' }
-  figures['Prefect, worker at its fastest'] = latency(
+  note(
+    'Prefect, worker at its fastest',
     await measureWorker(context, prefect, fastest, REAL_SAMPLES, DEFAULT_GAP_MS, false),
   )
-  figures['Prefect, worker at its fastest, busy server'] = latency(
+  note(
+    'Prefect, worker at its fastest, busy server',
     await measureWorker(context, prefect, fastest, REAL_SAMPLES, DEFAULT_GAP_MS, true),
   )
   return { figures, ...compare(figures), notes: NOTES }
@@ -61,7 +68,10 @@ const NOTES = [
   `Prefect's fastest: its worker asks anew as soon as it can (PREFECT_WORKER_QUERY_SECONDS=0.05). Busy: ${BUSY_CLIENTS} clients run life cycles all the while.`,
 ]
 
-async function measureFloors(context: BenchContext, figures: Figures): Promise<void> {
+async function measureFloors(
+  context: BenchContext,
+  note: (name: string, took: number[]) => void,
+): Promise<void> {
   const floor = await startFloor(context.sandbox.folder, await freePort(FLOOR_PORT))
   try {
     for (const [name, method] of [
@@ -76,7 +86,7 @@ async function measureFloors(context: BenchContext, figures: Figures): Promise<v
           took.push(performance.now() - began)
         }
       }
-      figures[name] = latency(took)
+      note(name, took)
     }
   } finally {
     await floor.stop()
