@@ -38,7 +38,6 @@ export class BenchContext {
   readonly notes: string[] = []
   #headgate: Promise<MeasuredServer> | undefined
   #headgateProcess: LocalServer | undefined
-  #port: number | undefined
   readonly #prefect = new Map<PrefectDatabase, Promise<MeasuredServer | undefined>>()
   readonly #stops: (() => Promise<void>)[] = []
 
@@ -75,7 +74,7 @@ export class BenchContext {
     return this.sandbox.path('state')
   }
 
-  /** Stops Headgate, so that the next `headgate()` starts it again on the same state. */
+  /** Stops Headgate, so that the next `headgate()` starts it again on the same state, at another address perhaps. */
   async stopHeadgate(): Promise<void> {
     this.#headgateProcess?.signal('SIGTERM')
     await this.#headgateProcess?.exit()
@@ -125,8 +124,7 @@ export class BenchContext {
   }
 
   async #startHeadgate(): Promise<MeasuredServer> {
-    this.#port ??= await freePort(FIRST_PORT)
-    const server = await LocalServer.start(this.sandbox, this.#port)
+    const server = await LocalServer.start(this.sandbox, await freePort(FIRST_PORT))
     this.#headgateProcess = server
     const { api_url, api_key } = server.addresses
     const http = new Http(api_url, { Authorization: `Bearer ${api_key}` })
