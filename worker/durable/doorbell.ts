@@ -116,14 +116,18 @@ export class Doorbell {
   }
 
   /** Rings as many fitting waiters as there are runs that may start now; those whose ring went unanswered are passed over. */
-  ring(look: () => AdmissionView): void {
+  ring(look: () => AdmissionView, now: Micros): void {
     this.version += 1
     this.due = null
     const waiters = this.#open()
-    if (waiters.length === 0) {
+    const rungAt = waiters.flatMap(({ waiter }) => waiter.rung_at ?? [])
+    if (rungAt.length === waiters.length) {
+      // Whoever was rung is waited for.
+      const last = Math.max(...rungAt)
+      this.due = last + RING_ANSWER_MICROS > now ? last + RING_ANSWER_MICROS : null
       return
     }
-    // Looked at only when somebody waits: every change comes by here.
+    // Looked at only when somebody may be rung: every change comes by here.
     const view = look()
     let expected = waiters.filter(({ waiter }) => isAwaited(waiter, view.now)).length
     for (const { socket, waiter } of waiters) {

@@ -238,7 +238,7 @@ export class Home {
   }
 
   ring(): void {
-    this.doorbell.ring(() => this.store.admissionView(this.now()))
+    this.doorbell.ring(() => this.store.admissionView(this.now()), this.now())
   }
 
   /** When there is next something to do; null: never. */
