@@ -11,6 +11,8 @@ const FAULTY_MAIN = resolve(import.meta.dirname, 'faulty-server.ts')
 interface LaunchOptions {
   /** With faults before its D1 on command: see `faulty-server.ts`. */
   faulty?: boolean
+  /** Another program that serves the built server by the same words. */
+  program?: string
 }
 
 /** What `start --json` prints. */
@@ -41,10 +43,11 @@ export class LocalServer {
   /** Starts it on the sandbox's state; resolves at once. */
   static launch(sandbox: Sandbox, port: number, options: LaunchOptions = {}): LocalServer {
     const words = ['--json', '--state', sandbox.path('state'), '--port', String(port)]
+    const program = options.faulty === true ? FAULTY_MAIN : options.program
     const main =
-      options.faulty === true
-        ? ['--disable-warning=ExperimentalWarning', FAULTY_MAIN]
-        : [MAIN, 'start']
+      program === undefined
+        ? [MAIN, 'start']
+        : ['--disable-warning=ExperimentalWarning', program]
     const child = spawn(process.execPath, [...main, ...words], {
       cwd: sandbox.folder,
       env: sandbox.environment,
