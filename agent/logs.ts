@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Client } from '../core/client.ts'
 import { backoffMs, errorKind } from '../core/retry.ts'
@@ -105,18 +105,16 @@ export class OutputShipper {
 
   async #read(offset: number): Promise<Uint8Array> {
     const path = join(this.#options.folder.path, 'output.log')
-    const file = await open(path).catch(() => undefined)
+    // Most looks find nothing: they must cost neither memory nor a file that is opened.
+    const found = await stat(path).catch(() => undefined)
+    const length = Math.min((found?.size ?? 0) - offset, BATCH_BYTES)
+    const file = length > 0 ? await open(path).catch(() => undefined) : undefined
     if (file === undefined) {
-      // The run has not begun to write, or was refused before it could.
+      // The run has not begun to write, has written no more, or was refused before it could.
       return new Uint8Array()
     }
     try {
-      const { bytesRead, buffer } = await file.read(
-        Buffer.alloc(BATCH_BYTES),
-        0,
-        BATCH_BYTES,
-        offset,
-      )
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, offset)
       return buffer.subarray(0, bytesRead)
     } finally {
       await file.close()

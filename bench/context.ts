@@ -63,9 +63,9 @@ export class BenchContext {
     process.stderr.write(`  ${text}\n`)
   }
 
-  /** Headgate as built, on fresh state. */
-  headgate(): Promise<MeasuredServer> {
-    this.#headgate ??= this.#startHeadgate()
+  /** Headgate as built, on fresh state. `program`: one that serves it in another way. */
+  headgate(program?: string): Promise<MeasuredServer> {
+    this.#headgate ??= this.#startHeadgate(program)
     return this.#headgate
   }
 
@@ -123,8 +123,12 @@ export class BenchContext {
     await this.sandbox.dispose()
   }
 
-  async #startHeadgate(): Promise<MeasuredServer> {
-    const server = await LocalServer.start(this.sandbox, await freePort(FIRST_PORT))
+  async #startHeadgate(program?: string): Promise<MeasuredServer> {
+    const server = await LocalServer.start(
+      this.sandbox,
+      await freePort(FIRST_PORT),
+      program === undefined ? {} : { program },
+    )
     this.#headgateProcess = server
     const { api_url, api_key } = server.addresses
     const http = new Http(api_url, { Authorization: `Bearer ${api_key}` })

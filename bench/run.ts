@@ -13,7 +13,11 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   pickup: async () => (await import('./pickup.ts')).pickup,
   life_cycles: async () => (await import('./life-cycles.ts')).lifeCycles,
   depth: async () => (await import('./depth.ts')).depth,
+  handover: async () => (await import('./handover.ts')).handover,
   client_250_tasks: async () => (await import('./client-250-tasks.ts')).client250Tasks,
+  schedules: async () => (await import('./schedules.ts')).schedules,
+  agent: async () => (await import('./agent.ts')).agent,
+  cost: async () => (await import('./cost.ts')).cost,
 }
 
 const ROOT = join(import.meta.dirname, '..')

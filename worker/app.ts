@@ -28,6 +28,7 @@ import { addFlowRoutes } from './http/flows.ts'
 import { addLogSocketRoute } from './http/log-socket.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
+import { addMetricsRoute } from './http/metrics.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
@@ -46,6 +47,7 @@ import { addTemplateRoutes } from './http/templates.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
 import { addWorkerRoutes } from './http/workers.ts'
+import { report } from './operations/report.ts'
 
 /** The key tells the workspace; or its address does as well. */
 const BASES = ['/api', '/api/accounts/:account_id/workspaces/:workspace_id']
@@ -59,6 +61,7 @@ export function newApp(): Hono<AppEnv> {
     context.header('X-Request-Id', requestId)
     await next()
   })
+  addMetricsRoute(app)
   const api = new Api()
   addRoutes(api)
   refuseOtherMethods(api)
@@ -69,7 +72,13 @@ export function newApp(): Hono<AppEnv> {
   app.onError((error, context) => {
     const refusal = toRefusal(error)
     if (refusal.status >= 500) {
-      logFailure(error, refusal.status, context.get('requestId'), context.req.raw)
+      report('a request failed', error, {
+        request_id: context.get('requestId'),
+        status: refusal.status,
+        method: context.req.method,
+        path: context.req.path,
+        stack: error.stack,
+      })
     }
     return context.json(refusal.body, refusal.status, {
       'X-Request-Id': context.get('requestId'),
@@ -124,21 +133,4 @@ function addRoutes(api: Api): void {
   addObservedStateRoutes(api)
   addUiRoutes(api)
   addArtifactRoutes(api)
-}
-
-/** One line for the operator: what the client is not told. */
-function logFailure(error: Error, status: number, requestId: string, request: Request): void {
-  // oxlint-disable-next-line no-console -- the platform's log is written by console
-  console.error(
-    JSON.stringify({
-      level: 'error',
-      request_id: requestId,
-      status,
-      method: request.method,
-      path: new URL(request.url).pathname,
-      error: error.message,
-      cause: error.cause instanceof Error ? error.cause.message : undefined,
-      stack: error.stack,
-    }),
-  )
 }

@@ -81,7 +81,11 @@ export const ANSWER_DIFFERENCES: AcceptedDifference[] = [
     reason:
       'Fields of `state_details` that hold nothing are left out: they would be most of a stored state. Prefect’s client fills them in.',
   },
-  { where: /infrastructure_retries: null, not absent$/, reason: OWN_FIELDS },
+  {
+    where:
+      /\.(infrastructure_retries|concurrency_key|max_waiting_runs|start_within_seconds|start_before|missed_runs): null, not absent$/,
+    reason: OWN_FIELDS,
+  },
   { where: /work_pool_(name|id): "[^"]*", not absent$/, reason: OWN_FIELDS },
   {
     where:

@@ -1,6 +1,6 @@
 /**
  * Makes the real D1 fail, hang, fill up or lose its answers on command, for all that a Worker asks of it: tests in workerd set
- * `d1.faults`; the built server with these faults is `support/node/faulty-server.ts`.
+ * `d1.faults`; the built server with these faults is `test/soak/faulty-server.ts`.
  *
  * Each number is the share of calls, from 0 to 1, that it befalls; several may be given: `{ fail: 0.2, hang: 0.05 }`.
  */

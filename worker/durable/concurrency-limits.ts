@@ -11,7 +11,7 @@ import type { Lease, Limit } from '#domain/concurrency.ts'
 import { newId } from '#storage/new-id.ts'
 import type { Bindings } from '#storage/workspace.ts'
 import { migrate } from './migrate.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 const TABLES = [
   'CREATE TABLE limits (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',

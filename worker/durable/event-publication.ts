@@ -1,5 +1,5 @@
 import type { NumberedEvent } from './event-log.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /** One call carries at most so many events, and one event may have 1.5 MB. */
 const MAX_EVENTS = 200

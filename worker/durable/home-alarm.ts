@@ -6,7 +6,7 @@ import { settleChanges } from './home-moves.ts'
 import { deliverMessages } from './home-outbox.ts'
 import { ringTimers } from './home-timers.ts'
 import type { Home } from './home.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /** How long a lease must have been over, unnoticed, for that to count as an outage of the control plane itself. */
 const OUTAGE_MICROS = 20 * MICROS_PER_SECOND
@@ -30,7 +30,7 @@ export function onAlarm(home: Home): void {
     home.ring()
     home.state.waitUntil(carryOut(home))
   } catch (error) {
-    report('alarm failed', error)
+    report('alarm failed', error, { object: home.name })
   }
   home.arm()
 }

@@ -7,7 +7,7 @@ import { readHomeWorkPool, type HomeWorkPool } from '#storage/work-pools.ts'
 import { create, remove } from './home-runs.ts'
 import type { Home } from './home.ts'
 import { keepNewest } from './home-timers.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 import { expandSchedules, holdsDate, removeAutomaticRuns } from './schedules.ts'
 import type { ConfigKind } from './work-pool-store.ts'
 
@@ -75,7 +75,7 @@ export async function pullChanges(home: Home): Promise<void> {
       }
     }
   } catch (error) {
-    report('a change of configuration could not be read', error)
+    report('a change of configuration could not be read', error, { object: home.name })
     for (const { kind, id } of changes) {
       home.store.postponeChange(kind, id, now + RETRY_PULL_MICROS)
     }

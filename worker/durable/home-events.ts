@@ -5,7 +5,7 @@ import type { HomeRun } from '#domain/execution.ts'
 import { objectContext } from '../operations/object-context.ts'
 import { eventStreamStub } from '../operations/stubs.ts'
 import type { Home } from './home.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /** One call carries at most so many; an event has some KB. */
 const BATCH = 200
@@ -133,7 +133,7 @@ export class HomeEvents {
       }
       this.#failures = 0
     } catch (error) {
-      report('states could not be told as events', error)
+      report('states could not be told as events', error, { object: this.#home.name })
       this.#failures += 1
       const wait = Math.min(MICROS_PER_SECOND * 2 ** (this.#failures - 1), LONGEST_WAIT_MICROS)
       this.#due = this.#home.now() + wait

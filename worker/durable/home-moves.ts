@@ -6,7 +6,7 @@ import { homeStub } from '../operations/stubs.ts'
 import { expand, ownDeployment, pullChanges, takeDeployment } from './home-config.ts'
 import type { Home } from './home.ts'
 import type { Arrival, UsedDate } from './move-store.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 import { takenDates } from './schedules.ts'
 
 /**
@@ -76,7 +76,10 @@ export async function arrive(
       // oxlint-disable-next-line no-await-in-loop
       await takeOver(home, arrival, [...asked, me])
     } catch (error) {
-      report(`deployment ${arrival.deployment_id} could not be taken over`, error)
+      report('a deployment could not be taken over', error, {
+        object: home.name,
+        deployment_id: arrival.deployment_id,
+      })
     }
   }
 }

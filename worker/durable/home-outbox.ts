@@ -4,7 +4,7 @@ import { isTerminalType } from '#domain/flow-run.ts'
 import { endChildren } from '../operations/end-children.ts'
 import { linkSubflow } from '../operations/link-subflow.ts'
 import type { Home } from './home.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /**
  * What other objects must hear of a run. Rows, repeated until they have been heard: `subflow` copies the run's states to the
@@ -78,7 +78,10 @@ export async function deliverMessages(home: Home): Promise<void> {
         home.flusher.markDirty(message.run_id)
       }
     } catch (error) {
-      report(`flow run ${message.run_id}: ${message.kind} could not be told`, error)
+      report(`${message.kind} could not be told`, error, {
+        object: home.name,
+        flow_run_id: message.run_id,
+      })
       const wait = Math.min(MICROS_PER_SECOND * 2 ** message.tries, LONGEST_WAIT_MICROS)
       home.store.postponeMessage(message, home.now() + wait)
     }

@@ -6,7 +6,7 @@ import { recordQueuesPolled } from '#storage/work-queues.ts'
 import { recordDoorbellsOpen, recordHeartbeat, type WaitingAgent } from '#storage/workers.ts'
 import { AGENT_INTERVAL_SECONDS } from './home-readiness.ts'
 import type { Home } from './home.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /**
  * Notes in the store who serves the pool. An agent at its doorbell is noted once, when it opens it; polls are noted now and
@@ -58,7 +58,7 @@ export class HomePresence {
     home.state.waitUntil(
       note().catch((error: unknown) => {
         // Only what is shown of agents and queues grows old; the next poll writes it again.
-        report('presence could not be noted', error)
+        report('presence could not be noted', error, { object: home.name })
       }),
     )
   }
@@ -90,7 +90,7 @@ export class HomePresence {
           home.now(),
         )
       } catch (error) {
-        report('doorbells could not be noted', error)
+        report('doorbells could not be noted', error, { object: home.name })
         home.readiness.lookSoon()
         return
       }

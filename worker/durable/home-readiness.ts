@@ -9,7 +9,7 @@ import { listWorkQueues } from '#storage/work-queues.ts'
 import { recordDoorbellsClosed, recordDoorbellsOpen } from '#storage/workers.ts'
 import { emitEvents } from '../operations/emit-events.ts'
 import type { Home } from './home.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /** Whoever is served by polls ceases to be so by silence, which has to be looked for. */
 const LOOK_MICROS = 60 * MICROS_PER_SECOND
@@ -116,7 +116,9 @@ export class HomeReadiness {
         await this.#lookOnce(this.#home.now())
         this.#due = this.#nextLook()
       } catch (error) {
-        report('nobody could be told whether a pool is served', error)
+        report('nobody could be told whether a pool is served', error, {
+          object: this.#home.name,
+        })
       }
     }
     this.#home.arm()

@@ -31,7 +31,7 @@ import { HomePresence } from './home-presence.ts'
 import { HomeReadiness } from './home-readiness.ts'
 import { InputStore } from './input-store.ts'
 import { MoveStore } from './move-store.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 import { holdsDate } from './schedules.ts'
 import { WorkPoolStore } from './work-pool-store.ts'
 
@@ -103,7 +103,11 @@ export class Home {
       write: (json, count) => upsertReplicas(this.workspace().database, flowRun, json, count),
       acknowledged: (rows) => this.#acknowledged(rows),
       setAside: (row, error) => {
-        report(`the store refuses flow run ${row.id} at seq ${row.seq}; it stays at home`, error)
+        report('the store refuses a flow run, which stays at home', error, {
+          object: this.name,
+          flow_run_id: row.id,
+          seq: row.seq,
+        })
         this.#noteRefused([...new Set([...this.#refused(), row.id])])
       },
       takeBack: (id) => this.#noteRefused(this.#refused().filter((refused) => refused !== id)),
@@ -111,7 +115,11 @@ export class Home {
       lags: (since) => {
         const source = this.state.id.toString()
         const told = eventHubStub(this.workspace()).noteLag(source, since)
-        this.state.waitUntil(told.catch((error: unknown) => report('a lag was not told', error)))
+        this.state.waitUntil(
+          told.catch((error: unknown) =>
+            report('a lag was not told', error, { object: this.name }),
+          ),
+        )
       },
       readMarker: () => this.store.meta('dirty') !== undefined,
       writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
@@ -237,6 +245,11 @@ export class Home {
     this.arm()
   }
 
+  /** Under which name it is addressed; it begins with its workspace's id. */
+  get name(): string {
+    return this.state.id.name ?? this.state.id.toString()
+  }
+
   ring(): void {
     this.doorbell.ring(() => this.store.admissionView(this.now()), this.now())
   }
@@ -357,7 +370,11 @@ export class Home {
       ...(deleted.length > 0 ? [hub.publishFlowRunsDeleted(deleted)] : []),
     ]
     for (const call of sent) {
-      this.state.waitUntil(call.catch((error: unknown) => report('the feed was not told', error)))
+      this.state.waitUntil(
+        call.catch((error: unknown) =>
+          report('the feed was not told', error, { object: this.name }),
+        ),
+      )
     }
   }
 

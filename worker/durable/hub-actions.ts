@@ -11,7 +11,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import { emitEvents } from '../operations/emit-events.ts'
 import { runAction } from '../operations/run-action.ts'
 import { bounded } from './hub-automation-store.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /** Written and read here only. */
 export const ACTION_TABLES: readonly string[] = [
@@ -151,7 +151,10 @@ export class HubActions {
       this.#sql.exec('DELETE FROM action WHERE id = ?', id)
     } catch (error) {
       // Tried again after a wait; what is done already is not done again.
-      report(`an automation's ${next.kind === 'act' ? 'action' : 'event'} is tried again`, error)
+      report(`an automation's ${next.kind === 'act' ? 'action' : 'event'} is tried again`, error, {
+        workspace_id: this.#workspace().id,
+        action_id: id,
+      })
       const wait = WAITS_SECONDS[Math.min(attempts, WAITS_SECONDS.length - 1)] ?? 1
       this.#sql.exec(
         'UPDATE action SET body = ?, due = ?, error = ? WHERE id = ?',

@@ -19,7 +19,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import { ACTION_TABLES, HubActions } from './hub-actions.ts'
 import { AUTOMATION_TABLES, HubAutomationStore } from './hub-automation-store.ts'
 import { EVENT_MEMORY_TABLES, HubEventMemory } from './hub-event-memory.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 export const HUB_AUTOMATION_TABLES: readonly string[] = [
   ...AUTOMATION_TABLES,
@@ -140,7 +140,7 @@ export class HubAutomations {
       })
       this.#actions.start()
     } catch (error) {
-      report('automations could not be evaluated', error)
+      report('automations could not be evaluated', error, { workspace_id: this.#workspace().id })
     }
   }
 
@@ -287,7 +287,7 @@ export class HubAutomations {
           }
         })
       } catch (error) {
-        report('a change of an automation could not be read', error)
+        report('a change of an automation could not be read', error, { automation_id: id })
         this.#store.markPending(id, since, this.#now() + RETRY_MICROS)
       }
     }

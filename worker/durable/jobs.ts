@@ -9,7 +9,7 @@ import { workspaceOf, type ObjectContext } from '../operations/object-context.ts
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import { JOB_STEPS, JobStore, toJob, type KeptJob, type NewJob } from './job-store.ts'
 import { migrate } from './migrate.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 
 /** How many steps one alarm takes: the platform bounds the calls of one, and a step makes up to 200. */
 const ALARM_STEPS = 4
@@ -161,7 +161,7 @@ export class Jobs extends DurableObject<Bindings> {
       this.#store.end(job.id, 'FAILED', error.message, Date.now())
       return
     }
-    report(`job ${job.id} (${job.kind}) will be tried again`, error)
+    report(`a job (${job.kind}) will be tried again`, error, { job_id: job.id, tries: job.tries })
     const wait = Math.min(1000 * 2 ** job.tries, LONGEST_WAIT_MS)
     this.#store.postpone(job, 'The last step failed; it will be tried again.', Date.now() + wait)
   }

@@ -26,7 +26,7 @@ import type { DeferredTasks } from './deferred-tasks.ts'
 import { ENDED_STAYS_MS, TaskRunStore } from './event-stream-store.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import type { Checked } from './home-diagnosis.ts'
-import { report } from './report.ts'
+import { report } from '../operations/report.ts'
 import { diagnoseTaskRuns, type StreamPart } from './stream-diagnosis.ts'
 
 /** After a failure to tell the store of a deleted flow run. */

@@ -1,3 +1,4 @@
+import { runProgram } from './program.ts'
 import { start } from './start.ts'
 
 const [command, ...args] = process.argv.slice(2)
@@ -15,12 +16,15 @@ switch (String(command)) {
   case 'test-prefect':
     await (await import('./test-prefect.ts')).testPrefect(args)
     break
+  case 'bench':
+    await runProgram('bench/run.ts', args)
+    break
   case 'soak':
-    await (await import('./soak.ts')).soak(args)
+    await runProgram('test/soak/main.ts', args)
     break
   default:
     process.stderr.write(
-      `unknown command '${String(command)}': start, demo, test, test-prefect, soak or build\n`,
+      `unknown command '${String(command)}': start, demo, test, test-prefect, bench, soak or build\n`,
     )
     process.exitCode = 2
 }

@@ -126,7 +126,11 @@ function keepingSignals<T>(make: () => T): T {
 
 /** Settings of the Worker that may be given to a local one: where notifications may go, and what its own names are. */
 function settingsOfEnvironment(): Record<string, string> {
-  const names = ['HEADGATE_ALLOW_PRIVATE_NOTIFICATIONS', 'HEADGATE_OWN_HOSTS']
+  const names = [
+    'HEADGATE_ALLOW_PRIVATE_NOTIFICATIONS',
+    'HEADGATE_OPERATOR_KEY',
+    'HEADGATE_OWN_HOSTS',
+  ]
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = process.env[name]

@@ -1,7 +1,7 @@
 import { briefly } from '#storage/briefly.ts'
 import { listHomesWithDoorbells } from '#storage/workers.ts'
 import type { Workspace } from '#storage/workspace.ts'
-import { report } from '../durable/report.ts'
+import { report } from './report.ts'
 import { homeContext } from './configure-home.ts'
 import { homeStub } from './stubs.ts'
 
@@ -27,7 +27,7 @@ export async function refreshPresence(workspace: Workspace): Promise<void> {
       keys.map((key) => homeStub(workspace, key).refreshPresence(homeContext(workspace, key))),
     )
   } catch (error) {
-    report('who serves the pools could not be refreshed', error)
+    report('who serves the pools could not be refreshed', error, { workspace_id: workspace.id })
   }
 }
 

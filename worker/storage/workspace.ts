@@ -19,6 +19,8 @@ export type Bindings = Pick<
   HEADGATE_PREVIOUS_SECRETS?: string
   /** Names under which this server is reached, apart by commas: notifications are not sent there. */
   HEADGATE_OWN_HOSTS?: string
+  /** Opens the service's metrics to who runs it; without it they are not there. A Worker secret. */
+  HEADGATE_OPERATOR_KEY?: string
   /** `true` lets notifications go to private addresses. For tests. */
   HEADGATE_ALLOW_PRIVATE_NOTIFICATIONS?: string
 }

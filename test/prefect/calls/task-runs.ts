@@ -194,7 +194,14 @@ export const taskRuns: Scenario[] = [
       run,
       post(
         '/task_runs/',
-        { flow_run_id: '<run.id>', task_key: 'sub', dynamic_key: '0', name: 'sub 0' },
+        // Of another state than its subflow's first, so that the calls below see it hear of that one.
+        {
+          flow_run_id: '<run.id>',
+          task_key: 'sub',
+          dynamic_key: '0',
+          name: 'sub 0',
+          state: { type: 'SCHEDULED' },
+        },
         'tracker',
       ),
       post(

@@ -166,6 +166,7 @@ export class FakeStore {
       max_scheduled_runs: given.max_scheduled_runs ?? null,
       parameters: given.parameters ?? {},
       slug: given.slug ?? null,
+      missed_runs: given.missed_runs ?? null,
     }
   }
 

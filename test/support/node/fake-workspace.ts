@@ -376,6 +376,7 @@ function fakeDeployment(
               max_scheduled_runs: null,
               parameters: {},
               slug: null,
+              missed_runs: null,
             },
           ],
     concurrency_limit: null,

@@ -6,7 +6,7 @@ import type { FoundProcess, Sandbox } from './sandbox.ts'
 import { until } from './until.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../../worker/local/main.ts')
-const FAULTY_MAIN = resolve(import.meta.dirname, 'faulty-server.ts')
+const FAULTY_MAIN = resolve(import.meta.dirname, '../../soak/faulty-server.ts')
 
 interface LaunchOptions {
   /** With faults before its D1 on command: see `faulty-server.ts`. */
@@ -45,9 +45,7 @@ export class LocalServer {
     const words = ['--json', '--state', sandbox.path('state'), '--port', String(port)]
     const program = options.faulty === true ? FAULTY_MAIN : options.program
     const main =
-      program === undefined
-        ? [MAIN, 'start']
-        : ['--disable-warning=ExperimentalWarning', program]
+      program === undefined ? [MAIN, 'start'] : ['--disable-warning=ExperimentalWarning', program]
     const child = spawn(process.execPath, [...main, ...words], {
       cwd: sandbox.folder,
       env: sandbox.environment,

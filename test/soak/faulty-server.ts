@@ -2,21 +2,21 @@ import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startServer } from '../../../worker/local/server.ts'
-import { onStopSignal } from '../../../worker/local/stop-signals.ts'
-import type { D1Faults } from '../d1-faults.ts'
+import { startServer } from '../../worker/local/server.ts'
+import { onStopSignal } from '../../worker/local/stop-signals.ts'
+import type { D1Faults } from '../support/d1-faults.ts'
 
 // The built server as `npm start -- --json` runs it, with faults before its D1 on command:
 //
-//   node test/support/node/faulty-server.ts --state DIR --port N
+//   node test/soak/faulty-server.ts --state DIR --port N
 //
-// `POST /api/test/d1-faults` takes a `D1Faults` (see `../d1-faults.ts`; `{}` heals), `GET` answers what is set and how many calls
+// `POST /api/test/d1-faults` takes a `D1Faults` (see `../support/d1-faults.ts`; `{}` heals), `GET` answers what is set and how many calls
 // it befell. A workerd that is killed forgets them and starts with those in `HEADGATE_TEST_D1_FAULTS`, or none.
 // `LocalServer.launch(sandbox, port, { faulty: true })` runs it, `setD1Faults(origin, faults)` below sets them.
 
 const D1_FAULTS_PATH = '/api/test/d1-faults'
 
-const root = join(import.meta.dirname, '../../..')
+const root = join(import.meta.dirname, '../..')
 
 if (process.argv[1] === import.meta.filename) {
   await start()
@@ -44,7 +44,7 @@ async function start(): Promise<void> {
 }
 
 function faultyModules() {
-  const faults = readFileSync(join(import.meta.dirname, '../d1-faults.ts'), 'utf8')
+  const faults = readFileSync(join(import.meta.dirname, '../support/d1-faults.ts'), 'utf8')
   const described = JSON.parse(readFileSync(join(root, 'dist/worker/options.json'), 'utf8')) as {
     durableObjects: Record<string, string | { className: string }>
   }

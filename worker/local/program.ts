@@ -3,11 +3,11 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Harms the built system at random for so many minutes, judges it, and exits by the verdict. */
-export async function soak(args: string[]): Promise<void> {
+/** Runs a program of this project (its path from the root) beside whatever it starts itself, and ends as it does. */
+export async function runProgram(path: string, args: string[]): Promise<void> {
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', join(root, 'test/soak/main.ts'), ...args],
+    ['--disable-warning=ExperimentalWarning', join(root, path), ...args],
     { cwd: root, stdio: 'inherit' },
   )
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) {

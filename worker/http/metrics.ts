@@ -1,0 +1,44 @@
+import type { Context, Hono } from 'hono'
+import { prometheusText } from '#domain/prometheus.ts'
+import { serviceGauges } from '#storage/metrics.ts'
+import type { AppEnv } from './endpoint.ts'
+
+const DEFAULT_HOURS = 1
+const MAX_HOURS = 24
+
+/**
+ * Figures of the whole service for who runs it, by a key of his own. It is no part of the API of workspaces: without that
+ * key, or where none is set, it is not there.
+ */
+export function addMetricsRoute(app: Hono<AppEnv>): void {
+  app.get('/api/admin/metrics', async (context) => {
+    const expected = context.env.HEADGATE_OPERATOR_KEY ?? ''
+    if (expected === '' || !(await isSame(givenKey(context), expected))) {
+      return context.json({ detail: 'Not Found' }, 404)
+    }
+    const hours = Number(context.req.query('hours') ?? DEFAULT_HOURS)
+    if (!Number.isInteger(hours) || hours < 1 || hours > MAX_HOURS) {
+      return context.json({ detail: `hours: expected a whole number from 1 to ${MAX_HOURS}.` }, 422)
+    }
+    const gauges = await serviceGauges(context.env.DB, hours, context.get('now'))
+    return context.body(prometheusText(gauges), 200, {
+      'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+      'Cache-Control': 'no-store',
+    })
+  })
+}
+
+function givenKey(context: Context<AppEnv>): string {
+  return /^Bearer (.+)$/.exec(context.req.header('Authorization') ?? '')?.[1] ?? ''
+}
+
+/** Compared by digests, whose length tells nothing and whose comparison takes the same time always. */
+async function isSame(given: string, expected: string): Promise<boolean> {
+  const digests = await Promise.all(
+    [given, expected].map(
+      async (text) => await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)),
+    ),
+  )
+  const [a, b] = digests
+  return a !== undefined && b !== undefined && crypto.subtle.timingSafeEqual(a, b)
+}
