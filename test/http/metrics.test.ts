@@ -56,7 +56,7 @@ test('the operator is told of all workspaces: what ran, what is late and for how
 
 test('nobody else finds it: not without a key, with one of a workspace, nor where none is set', async () => {
   const { key } = await aWorkspace()
-  for (const given of [undefined, '', key, `${OPERATOR_KEY} `]) {
+  for (const given of [undefined, '', key, `${OPERATOR_KEY}s`]) {
     const response = await ask(given)
     expect([given, response.status]).toEqual([given, 404])
   }
