@@ -131,7 +131,10 @@ describe('the doorbell', () => {
     const execution = { flow_run_id: run.id, fence: 1 }
     await test.client.accept(pool.name, { agent_id: agent.agent_id, executions: [execution] })
     const bell = await openDoorbell(test, pool.name, agent.agent_id)
+    const types = () => bell.frames.map(({ type }) => type)
+    // Who comes back says what he runs; nothing else is told before something happens.
+    await expect.poll(types).toEqual(['renew'])
     await test.client.setFlowRunState(run.id, { type: 'CANCELLING' }, true)
-    await expect.poll(() => bell.frames.map(({ type }) => type)).toEqual(['renew'])
+    await expect.poll(types).toEqual(['renew', 'renew'])
   })
 })
