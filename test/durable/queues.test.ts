@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { homeKeyOf } from '#core/flow-run-id.ts'
 import { formatTimestamp } from '#core/time.ts'
 import type { DeploymentUpdate } from '#core/wire/deployment.ts'
+import type { StateCreate } from '#core/wire/state.ts'
 import { homeStub } from '../../worker/operations/stubs.ts'
 import { asStub } from '../support/objects.ts'
 import { aWorkspace } from '../support/workspace.ts'
@@ -32,7 +33,7 @@ async function aDeployment(given: Omit<DeploymentUpdate, 'schedules'>) {
   return {
     client,
     deployment,
-    aRun: async (customer: string, fields: { start_before?: string } = {}) =>
+    aRun: async (customer: string, fields: { start_before?: string; state?: StateCreate } = {}) =>
       await client.createFlowRunFromDeployment(deployment.id, {
         parameters: { customer },
         ...fields,
@@ -53,6 +54,10 @@ async function aDeployment(given: Omit<DeploymentUpdate, 'schedules'>) {
   }
 }
 
+const scheduledIn = (seconds: number): StateCreate => ({
+  type: 'SCHEDULED',
+  state_details: { scheduled_time: formatTimestamp((Date.now() + seconds * 1000) * 1000) },
+})
 const byCustomer = (limit: number | null = null, weights: Record<string, number> = {}) => ({
   concurrency_key: { template: '{{ parameters.customer }}', limit, weights },
 })
@@ -145,6 +150,37 @@ test('one run more than may wait is cancelled', async () => {
   expect(await claim(1)).toHaveLength(1)
   expect((await aRun('a')).state_type).toBe('SCHEDULED')
 })
+
+test('a run whose claim was not accepted waits again, however many wait in front of it by then', async () => {
+  const { client, aRun, claim, home } = await aDeployment({ max_waiting_runs: 2 })
+  const first = await aRun('a')
+  expect(await claim(1)).toMatchObject([{ id: first.id }])
+  const older = { state: scheduledIn(-3600) }
+  await aRun('b', older)
+  await aRun('c', older)
+  expect((await aRun('d', older)).state_type).toBe('CANCELLED')
+  for (let rings = 0; rings < 3; rings += 1) {
+    vi.setSystemTime(Date.now() + 16_000)
+    // oxlint-disable-next-line no-await-in-loop
+    await runDurableObjectAlarm(home(first.id))
+  }
+  expect(await client.readFlowRun(first.id)).toMatchObject({ state_type: 'SCHEDULED' })
+  const claimed = await claim(3)
+  expect(claimed.map(({ parameters }) => parameters['customer'])).toEqual(['b', 'c', 'a'])
+})
+
+test.for([1, 600])(
+  'of runs that become due one more than may wait is cancelled, by an alarm %i s later',
+  async (late) => {
+    const { client, aRun, home } = await aDeployment({ max_waiting_runs: 2 })
+    const runs = [60, 61, 62].map(async (after) => await aRun('a', { state: scheduledIn(after) }))
+    const ids = (await Promise.all(runs)).map(({ id }) => id)
+    vi.setSystemTime(Date.now() + 62_000 + late * 1000)
+    await runDurableObjectAlarm(home(ids[0] ?? ''))
+    const states = ids.map(async (id) => (await client.readFlowRun(id)).state_type)
+    expect(await Promise.all(states)).toEqual(['SCHEDULED', 'SCHEDULED', 'CANCELLED'])
+  },
+)
 
 test('no query of a claim looks at all waiting runs', async () => {
   const { aRun, home } = await aDeployment({ ...byCustomer(1), concurrency_limit: 1 })

@@ -13,7 +13,7 @@ import { accept, claim, finish, renew } from '../../worker/durable/home-executio
 import { createFlowRuns, proposeState } from '../../worker/durable/home-runs.ts'
 import { Home, type HomeContext, type NewFlowRun } from '../../worker/durable/home.ts'
 import { homeContext } from '../../worker/operations/configure-home.ts'
-import { PoolModel, type ModelRun } from '../support/pool-model.ts'
+import { PoolModel, type ModelDeployment, type ModelRun } from '../support/pool-model.ts'
 import { bindings, aWorkspace } from '../support/workspace.ts'
 
 // Random walks over the real home, on its real SQLite, beside a plain model of what it promises. After each step its answer is
@@ -97,19 +97,23 @@ class Walk {
   /** Goes so many steps within one life of the object, as the platform sees it. */
   async go(steps: number): Promise<void> {
     this.#tick()
-    await runInDurableObject(this.stub, async (object, state) => {
-      const { env } = object as unknown as { env: Bindings }
-      this.#inside = { home: this.#awaken(state, env), state, env }
-      for (let step = 0; step < steps; step += 1) {
-        this.#tick()
-        await this.#step()
-        this.steps += 1
-        if (step % 50 === 49) {
-          await this.#check()
+    try {
+      await runInDurableObject(this.stub, async (object, state) => {
+        const { env } = object as unknown as { env: Bindings }
+        this.#inside = { home: this.#awaken(state, env), state, env }
+        for (let step = 0; step < steps; step += 1) {
+          this.#tick()
+          await this.#step()
+          this.steps += 1
+          if (step % 50 === 49) {
+            await this.#check()
+          }
         }
-      }
-    })
-    await evictDurableObject(this.stub)
+      })
+    } finally {
+      // Also after a failure, so that it disturbs nobody else.
+      await evictDurableObject(this.stub)
+    }
   }
 
   #awaken(state: DurableObjectState, env: Bindings): Home {
@@ -139,6 +143,7 @@ class Walk {
       ...times(3, () => () => this.#renew()),
       ...times(4, () => () => this.#finish()),
       ...times(1, () => () => this.#cancel()),
+      ...times(1, () => () => (this.#pick(6) === 0 ? this.#overstay() : Promise.resolve())),
       ...times(3, () => () => this.#passTime()),
       ...times(2, () => () => this.#configure()),
       ...times(2, () => () => this.#restart()),
@@ -156,19 +161,30 @@ class Walk {
   async #enqueue(): Promise<void> {
     const count = Math.min(1 + this.#pick(3), CROWD - this.model.waiting.length)
     const requests = times(Math.max(0, count), () => this.#newRun())
-    for (const { record, state } of requests) {
+    const expected = requests.map(({ record, state }) => {
       const time = state?.state_details?.scheduled_time ?? ''
-      this.model.enqueue({
-        id: record.id,
-        queue: record.work_queue_id ?? '',
-        deployment: record.deployment_id,
-        due: Date.parse(time),
-        retries: record.empirical_policy.infrastructure_retries ?? 0,
-      })
-      this.#note(`enqueue ${record.id} queue ${String(record.work_queue_id)} due ${time}`)
-    }
+      const { id, concurrency_key: key, start_before: until } = record
+      const [queue, deployment] = [record.work_queue_id ?? '', record.deployment_id]
+      const type = this.model.enqueue(
+        {
+          id,
+          queue,
+          deployment,
+          key,
+          startBefore: until === null ? null : Date.parse(until),
+          due: Date.parse(time),
+          retries: record.empirical_policy.infrastructure_retries ?? 0,
+        },
+        this.#now,
+      )
+      this.#note(
+        `enqueue ${id} queue ${queue} due ${time} of ${String(deployment)} ${String(key)} until ${String(until)}: ${type}`,
+      )
+      return type
+    })
     const made = await createFlowRuns(this.#home, requests, false)
     expect(made.map(({ created }) => created)).toEqual(requests.map(() => true))
+    expect(made.map(({ run }) => run.state_type)).toEqual(expected)
   }
 
   /** Alone, or while another agent claims at the same time. */
@@ -232,6 +248,11 @@ class Walk {
       (run) => run.agent === agent && run.accepted && !(isForgetful && this.#pick(2) === 0),
     )
     const stale = this.#pick(5) === 0 ? this.#oneOf(this.model.live) : undefined
+    this.#renewAll(agent, named, stale)
+    await Promise.resolve()
+  }
+
+  #renewAll(agent: string, named: ModelRun[], stale?: ModelRun): void {
     const executions = [
       ...named.map(({ id, fence }) => ({ flow_run_id: id, fence })),
       ...(stale === undefined ? [] : [{ flow_run_id: stale.id, fence: stale.fence + 1 }]),
@@ -271,6 +292,10 @@ class Walk {
     if (run === undefined) {
       return
     }
+    await this.#cancelOne(run)
+  }
+
+  async #cancelOne(run: ModelRun): Promise<void> {
     this.model.cancel(run, this.#now)
     this.#note(`cancel ${run.id}`)
     const request = { state: { type: 'CANCELLING' as const } }
@@ -285,14 +310,64 @@ class Walk {
       this.#now += isOutage ? 4000 * (5 + this.#pick(60)) : 4 * (1 + this.#pick(4500))
       const heard = this.#now + (isOutage ? 1 : 3)
       this.#note(`alarm at ${heard}`)
-      this.model.alarm(heard)
-      vi.setSystemTime(heard)
-      // A run does one thing at a time; what is due as well comes with the next alarm.
-      for (let rings = 0; rings < 3; rings += 1) {
-        onAlarm(this.#home)
-      }
+      this.#ring(heard)
       this.#tick()
     }
+  }
+
+  #ring(heard: number): void {
+    vi.setSystemTime(heard)
+    const faults = this.model.alarm(heard, {
+      ring: () => {
+        // A run does one thing at a time; what is due as well comes with the next alarm.
+        for (let rings = 0; rings < 3; rings += 1) {
+          onAlarm(this.#home)
+        }
+      },
+      isCancelled: (id) => this.#home.store.find(id)?.record.state_type === 'CANCELLED',
+      turns: () => this.#turns(),
+    })
+    expect(faults).toEqual([])
+  }
+
+  /** Whose turn is next, as the object's tables have it. */
+  #turns(): Map<string, number> {
+    const rows = this.#inside?.state.storage.sql
+      .exec<{ name: string; turn: number }>(
+        `SELECT concat_ws(' ', queue_id, deployment_id, key) AS name, turn FROM line`,
+      )
+      .toArray()
+    return new Map(rows?.map(({ name, turn }) => [name, turn]))
+  }
+
+  /** A run that is being cancelled goes on, under its lease, for as long as is waited for it; then its agent falls silent. */
+  async #overstay(): Promise<void> {
+    const run = this.#oneOf(
+      this.model.live.filter(({ type, accepted, lost }) => accepted && !lost && type === 'RUNNING'),
+    )
+    if (run === undefined) {
+      return
+    }
+    await this.#cancelOne(run)
+    for (let passed = 0; passed < 9; passed += 1) {
+      for (const agent of this.#agents) {
+        this.#renewAll(
+          agent,
+          this.model.live.filter((one) => one.agent === agent && one.accepted),
+        )
+      }
+      this.#now += 40_000
+      this.#note(`alarm at ${this.#now + 1}`)
+      this.#ring(this.#now + 1)
+      this.#tick()
+    }
+    expect(run).toMatchObject({ type: 'CANCELLED', live: true })
+    this.#now += 16_000
+    this.#note(`alarm at ${this.#now + 1}, ${run.agent} is silent`)
+    this.#ring(this.#now + 1)
+    this.#tick()
+    expect(run).toMatchObject({ lost: true, live: true })
+    await this.#check()
   }
 
   async #configure(): Promise<void> {
@@ -301,7 +376,8 @@ class Walk {
     if (queue === undefined || deployment === undefined) {
       return
     }
-    switch (this.#pick(6)) {
+    const rules = this.model.deployments.get(deployment.deployment.id)
+    switch (this.#pick(7)) {
       case 0:
         this.model.limit = this.#oneOf([null, 0, 2, 5]) ?? null
         break
@@ -312,9 +388,8 @@ class Walk {
         queue.paused = this.#pick(3) === 0
         break
       case 3:
-        this.model.deployments.set(deployment.deployment.id, {
-          limit: this.#oneOf([null, 1, 2, 3]) ?? null,
-        })
+      case 4:
+        this.#configureDeployment(deployment, rules)
         break
       default:
         queue.limit = this.#oneOf([null, 0, 1, 3]) ?? null
@@ -324,6 +399,20 @@ class Walk {
       `limits: pool ${String(this.model.limit)} ${this.model.paused}, ${limits.join(', ')}`,
     )
     await this.#applyConfiguration(deployment)
+  }
+
+  /** Each case of what comes too late, or as one too many, has a deployment of its own, so that they are told apart. */
+  #configureDeployment(deployment: HomeDeployment, rules: ModelDeployment | undefined): void {
+    if (rules === undefined) {
+      return
+    }
+    const isFirst = deployment.deployment.id === this.#deployments[0]?.deployment.id
+    rules.limit = this.#oneOf([null, null, 1, 2, 3]) ?? null
+    rules.cancelsNew = isFirst && this.#pick(2) === 0
+    rules.maxWaiting = isFirst ? (this.#oneOf([null, 2, 4]) ?? null) : null
+    rules.keyLimit = this.#oneOf([null, 1, 1, 2]) ?? null
+    rules.weights = this.#oneOf([{}, { a: 2, b: 3 }, { b: 7, c: 4 }]) ?? {}
+    this.#note(`${deployment.deployment.id}: ${JSON.stringify(rules)}`)
   }
 
   async #applyConfiguration(deployment: HomeDeployment): Promise<void> {
@@ -339,10 +428,25 @@ class Walk {
       }),
     }
     const { id } = deployment.deployment
-    const changed = {
+    const rules = model.deployments.get(id)
+    const changed: HomeDeployment = {
       ...deployment,
       version_number: deployment.version_number + 1,
-      concurrency_limit: model.deployments.get(id)?.limit ?? null,
+      concurrency_limit: rules?.limit ?? null,
+      deployment: {
+        ...deployment.deployment,
+        // It makes no new runs by itself; those that are there go on.
+        paused: this.#pick(3) === 0,
+        concurrency_options: {
+          collision_strategy: rules?.cancelsNew === true ? 'CANCEL_NEW' : 'ENQUEUE',
+        },
+        concurrency_key: {
+          template: '{{ parameters.key }}',
+          limit: rules?.keyLimit ?? null,
+          weights: rules?.weights ?? {},
+        },
+        max_waiting_runs: rules?.maxWaiting ?? null,
+      },
     }
     this.#deployments = this.#deployments.map((one) => (one === deployment ? changed : one))
     await applyWorkPool(this.#home, this.#pool.pool.id, this.#pool)
@@ -401,10 +505,14 @@ class Walk {
     const blank = newFlowRunRecord(id, this.#now * 1000)
     // Many at the same time, so that their order of arrival alone tells them apart.
     const due = this.#now + (this.#pick(3) === 0 ? 4000 * this.#pick(10) : -this.#now % 60_000)
+    const isFirst = deployment?.deployment.id === this.#deployments[0]?.deployment.id
+    const until = !isFirst && this.#pick(3) === 0 ? due + 4000 * (1 + this.#pick(15)) : null
     return {
       record: {
         ...blank,
         name: 'walk',
+        concurrency_key: deployment === null ? null : (this.#oneOf([null, 'a', 'b', 'c']) ?? null),
+        start_before: until === null ? null : formatTimestamp(until * 1000),
         flow_id: this.#deployments[0]?.deployment.flow_id ?? '',
         deployment_id: deployment?.deployment.id ?? null,
         work_queue_id: queue?.id ?? null,

@@ -83,6 +83,12 @@ export function stateTimer(run: HomeRun, now: Micros): Micros | null {
   }
 }
 
+/** Whether nobody has looked at a waiting run since it became due: its timer stands there, and has only now rung. */
+export function comesIntoLine({ record, live, timer_at: at }: HomeRun): boolean {
+  const due = parseTimestamp(record.next_scheduled_start_time ?? '')
+  return !live && at !== null && due !== undefined && at <= due
+}
+
 /** A retry waits inside a process that no agent answers for: should that be gone, only silence tells. */
 export function waitsUnwatched({ record, live, liveness }: HomeRun): boolean {
   return (

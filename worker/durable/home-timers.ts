@@ -3,17 +3,14 @@ import { admitDeployment } from '#domain/admission.ts'
 import { missRun, onTimer, type HomeRun } from '#domain/execution.ts'
 import { isTerminalType } from '#domain/flow-run.ts'
 import { supersededRuns } from '#domain/missed-runs.ts'
+import { comesIntoLine } from '#domain/run-timers.ts'
 import { withinCap } from './home-cap.ts'
 import type { Home } from './home.ts'
 
 /** Lets the timers of runs ring. */
 export function ringTimers(home: Home, runs: readonly HomeRun[], now: Micros): void {
   for (const run of runs) {
-    const next = withinCap(
-      home,
-      onTimer(run, home.moment(), () => isRefused(home, run)),
-      false,
-    )
+    const next = rung(home, run)
     home.saveLease(run, next)
     // What is given up here, and runs on, is to be stopped at once.
     if (next.live && isTerminalType(next.record.state_type)) {
@@ -25,6 +22,16 @@ export function ringTimers(home: Home, runs: readonly HomeRun[], now: Micros): v
   for (const id of new Set(arrived.map(({ record }) => record.deployment_id ?? ''))) {
     keepNewest(home, id, now)
   }
+}
+
+/** A run that comes into line may be one too many there; what an agent gives back was in line before. */
+function rung(home: Home, run: HomeRun): HomeRun {
+  const next = onTimer(run, home.moment(), () => isRefused(home, run))
+  if (next.record.state_type !== 'SCHEDULED' || !comesIntoLine(run)) {
+    return next
+  }
+  const kept = withinCap(home, run, false)
+  return kept === run ? next : kept
 }
 
 /** Judges what has been missed by now; before anybody takes runs, since the alarm may come a moment later. */
