@@ -5,6 +5,7 @@ import { formatTimestamp } from '#core/time.ts'
 import type { DeploymentUpdate } from '#core/wire/deployment.ts'
 import type { StateCreate } from '#core/wire/state.ts'
 import { homeStub } from '../../worker/operations/stubs.ts'
+import { eventually } from '../support/eventually.ts'
 import { asStub } from '../support/objects.ts'
 import { aWorkspace } from '../support/workspace.ts'
 
@@ -137,6 +138,21 @@ test('a run that has not begun in time is cancelled, whether or not the alarm ha
   vi.setSystemTime(Date.now() + 31_000)
   await runDurableObjectAlarm(home(last.id))
   expect(await client.readFlowRun(last.id)).toMatchObject({ state_type: 'CANCELLED' })
+})
+
+test('a run of a date for which the platform takes no alarm is looked at on the way', async () => {
+  const { aRun, home } = await aDeployment({})
+  const scheduled_time = '2999-01-01T00:00:00Z'
+  const { id } = await aRun('a', {
+    state: { type: 'SCHEDULED', state_details: { scheduled_time } },
+  })
+  const days = await eventually(async () => {
+    vi.setSystemTime(Date.now() + 1000)
+    await runDurableObjectAlarm(home(id))
+    const at = await runInDurableObject(home(id), (_, state) => state.storage.getAlarm())
+    return at !== null && at - Date.now() > 86_400_000 ? (at - Date.now()) / 86_400_000 : undefined
+  })
+  expect(Math.round(days)).toBe(365)
 })
 
 test('one run more than may wait is cancelled', async () => {
