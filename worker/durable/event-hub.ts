@@ -17,6 +17,7 @@ import { LAG_TABLE, noteLag, oldestLag } from './hub-lag.ts'
 import { HUB_AUTOMATION_TABLES, HubAutomations, type AutomationChange } from './hub-automations.ts'
 import { migrate } from './migrate.ts'
 import { SUBSCRIBER_TABLE, Subscribers } from './subscribers.ts'
+import { LONGEST_SLEEP_MS } from './longest-sleep.ts'
 
 const TABLES = [
   'CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL)',
@@ -246,7 +247,8 @@ export class EventHub extends DurableObject<Bindings> {
   #arm(): void {
     const feed = this.#unsent.length === 0 ? null : this.#lastSent + GATHER_MS
     const dues = [feed, this.#automations.due].filter((due) => due !== null)
-    const due = Math.max(Date.now(), Math.min(...dues))
+    const now = Date.now()
+    const due = Math.min(Math.max(now, Math.min(...dues)), now + LONGEST_SLEEP_MS)
     if (dues.length > 0 && (this.#alarmMs === null || due < this.#alarmMs)) {
       this.#alarmMs = due
       this.ctx.waitUntil(this.ctx.storage.setAlarm(due))

@@ -1,5 +1,5 @@
 import { flowRunStateId, type HomeKey } from '#core/flow-run-id.ts'
-import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
+import type { Micros } from '#core/time.ts'
 import type { FlowRun } from '#core/wire/flow-run.ts'
 import type { StateCreate } from '#core/wire/state.ts'
 import { newHomeRun, settled, type HomeRun, type Moment } from '#domain/execution.ts'
@@ -31,6 +31,7 @@ import { HomePresence } from './home-presence.ts'
 import { HomeReadiness } from './home-readiness.ts'
 import { InputStore } from './input-store.ts'
 import { MoveStore } from './move-store.ts'
+import { LONGEST_SLEEP_MS } from './longest-sleep.ts'
 import { report } from '../operations/report.ts'
 import { holdsDate } from './schedules.ts'
 import { WorkPoolStore } from './work-pool-store.ts'
@@ -59,9 +60,6 @@ export interface NewFlowRun {
 
 /** Who proposes a state; a run's own code speaks under its fence. */
 export type Proposer = { kind: 'key' } | { kind: 'run'; flow_run_id: string; fence: number }
-
-/** A run may be scheduled for a date at which the platform takes no alarm: then it is looked at on the way. */
-const LONGEST_SLEEP = 365 * 86_400 * MICROS_PER_SECOND
 
 /**
  * What all parts of a home rest on: its tables, its flusher, its doorbell, its clock and its one alarm. The parts are functions
@@ -273,7 +271,8 @@ export class Home {
   arm(): void {
     const next = this.due
     const now = this.now()
-    const at = next === null ? null : Math.min(Math.max(next, now + 1000), now + LONGEST_SLEEP)
+    const at =
+      next === null ? null : Math.min(Math.max(next, now + 1000), now + LONGEST_SLEEP_MS * 1000)
     if (at === null || (this.#armedFor !== null && at >= this.#armedFor)) {
       return
     }
