@@ -145,6 +145,18 @@ describe('last', () => {
     expect(await dates('Cancelled')).toEqual([1, 2])
   })
 
+  it('keeps the newest, too, where only one run may wait', async () => {
+    const { client, deployment, stub, dates, setTime } = await aDeployment(LAST, MINUTE)
+    await client.updateDeployment(deployment.id, { max_waiting_runs: 1 })
+    for (const minute of [1, 2, 5]) {
+      setTime(minute * MINUTE + 1)
+      // oxlint-disable-next-line no-await-in-loop
+      await runDurableObjectAlarm(stub)
+      // oxlint-disable-next-line no-await-in-loop
+      expect((await dates('Scheduled', 'Late')).filter((date) => date <= minute)).toEqual([minute])
+    }
+  })
+
   it('leaves a run that has started, and cancels those that wait behind it', async () => {
     const { setTime, stub, dates, claim } = await aDeployment(LAST, HOUR)
     setTime(HOUR + 1)

@@ -9,18 +9,26 @@ import type { Home } from './home.ts'
 
 /** Lets the timers of runs ring. */
 export function ringTimers(home: Home, runs: readonly HomeRun[], now: Micros): void {
-  for (const run of runs) {
-    const next = rung(home, run)
-    home.saveLease(run, next)
-    // What is given up here, and runs on, is to be stopped at once.
-    if (next.live && isTerminalType(next.record.state_type)) {
-      home.callBack(next)
-    }
+  for (const run of runs.filter(({ live }) => live)) {
+    ringTimer(home, run)
   }
-  // Only when all are through: the older ones may be among them.
-  const arrived = runs.filter((run) => run.missed?.last === true && !run.live)
+  // Older dates make way, also those that have just come back, before anybody counts them as waiting.
+  const waiting = runs.filter(({ live }) => !live)
+  const arrived = waiting.filter(({ missed }) => missed?.last === true)
   for (const id of new Set(arrived.map(({ record }) => record.deployment_id ?? ''))) {
     keepNewest(home, id, now)
+  }
+  for (const run of waiting) {
+    ringTimer(home, run.missed?.last === true ? (home.store.find(run.record.id) ?? run) : run)
+  }
+}
+
+function ringTimer(home: Home, run: HomeRun): void {
+  const next = rung(home, run)
+  home.saveLease(run, next)
+  // What is given up here, and runs on, is to be stopped at once.
+  if (next.live && isTerminalType(next.record.state_type)) {
+    home.callBack(next)
   }
 }
 
