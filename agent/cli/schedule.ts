@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/wire/common.ts'
 import type { DeploymentSchedule, SchedulePreview } from '../../core/wire/schedule.ts'
 import { EXIT } from '../exit-codes.ts'
 import { type Session, withApi } from './command.ts'
+import { duration } from './ages.ts'
 import { confirm } from './confirm.ts'
 import { CliError, usageError } from './cli-error.ts'
 import { findDeployment, type NamedDeployment } from './find.ts'
@@ -89,17 +90,25 @@ async function listSchedules(
         { title: 'SLUG' },
         { title: 'SCHEDULE' },
         { title: 'ACTIVE' },
+        { title: 'MISSED' },
         { title: 'PARAMETERS', shrinks: true },
       ],
-      schedules.map(({ id, slug, schedule, active, parameters }) => [
+      schedules.map(({ id, slug, schedule, active, missed_runs: missed, parameters }) => [
         id,
         slug ?? '-',
         describeSchedule(schedule),
         active ? { text: 'yes', style: 'green' } : { text: 'paused', style: 'magenta' },
+        describeMissed(missed),
         Object.keys(parameters).length === 0 ? '-' : JSON.stringify(parameters),
       ]),
     )
   })
+}
+
+/** What becomes of dates whose runs could not start in time. */
+function describeMissed(rule: DeploymentSchedule['missed_runs']): string {
+  const { policy = 'all', window_seconds: seconds = null } = rule ?? {}
+  return seconds === null ? policy : `${policy}, ${duration(seconds)}`
 }
 
 async function createSchedule(
