@@ -1,4 +1,4 @@
-import { MAX_RUNS_A_REQUEST } from './wire/many-runs.ts'
+import { MAX_RUNS_A_REQUEST } from './request-limits.ts'
 
 /** Cuts a list of flow runs that are to be made into what one request takes each. */
 export function requestsOf<T>(flowRuns: readonly T[]): T[][] {

@@ -41,16 +41,20 @@ test.for(tables.map((table) => ({ name: getTableConfig(table).name, table })))(
     expect(
       database
         .prepare(
-          `SELECT name, upper(type) AS type, "notnull", pk > 0 AS key FROM pragma_table_info(?)`,
+          `SELECT name, upper(type) AS type, "notnull", pk > 0 AS key FROM pragma_table_info(?)
+           ORDER BY name`,
         )
         .all(name),
     ).toEqual(
-      columns.map((column) => ({
-        name: column.name,
-        type: column.getSQLType().toUpperCase(),
-        notnull: column.notNull ? 1 : 0,
-        key: column.primary || keys.has(column.name) ? 1 : 0,
-      })),
+      // A column that was added later stands at the table's end, and in the schema where it belongs.
+      columns
+        .map((column) => ({
+          name: column.name,
+          type: column.getSQLType().toUpperCase(),
+          notnull: column.notNull ? 1 : 0,
+          key: column.primary || keys.has(column.name) ? 1 : 0,
+        }))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     )
     const made = database
       .prepare("SELECT name FROM pragma_index_list(?) WHERE origin = 'c' ORDER BY name")

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { uuid } from './common.ts'
 import { deploymentFlowRunCreate } from './deployment.ts'
 import { job } from './job.ts'
-import { MAX_RUNS_A_REQUEST } from './many-runs.ts'
+import { MAX_RUNS_A_REQUEST } from '../request-limits.ts'
 import { deploymentFilter, flowFilter, flowRunFilter, flowRunsCount } from './query.ts'
 import { orchestrationResult, stateCreate } from './state.ts'
 
