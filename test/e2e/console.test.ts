@@ -170,6 +170,19 @@ describe('the console', () => {
     await closeAll()
   })
 
+  it('says why a run waits', async () => {
+    const run = await aRun('held-up')
+    const { page } = await open(`/runs/${run.id}`)
+    await page.getByText(/^Nobody serves work queue/).waitFor()
+    await page.getByText('an agent or a worker is started for it').waitFor()
+    await client.updateWorkPool('default', { is_paused: true })
+    await page.getByText("Work pool 'default' is paused.").waitFor()
+    await client.updateWorkPool('default', { is_paused: false })
+    await page.getByRole('link', { name: 'Open the work pool' }).click()
+    await page.waitForURL('**/work-pools/default')
+    await closeAll()
+  })
+
   it('cancels a run once it is confirmed', async () => {
     const run = await aRun('stop-me')
     const { page } = await open(`/runs/${run.id}`)

@@ -202,6 +202,15 @@ export class FakeConsoleApi {
     if (path === `/deployments/${id}/create_flow_run`) {
       return this.workspace.runs[1]
     }
+    if (path === `/flow_runs/${id}/why` && run) {
+      return {
+        waiting: run.state_type === 'SCHEDULED',
+        position: 1,
+        rule: { kind: 'no_agent', name: 'default' },
+        message: "Nobody serves work queue 'default'.",
+        lifted_by: 'an agent or a worker is started for it',
+      }
+    }
     if (path === `/flow_runs/${id}` && run) {
       return { ...run, parameters: this.workspace.deployments[0]?.parameters, state: null }
     }

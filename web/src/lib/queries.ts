@@ -70,6 +70,14 @@ export const runStates = (id: string, fetchWith?: Fetch) =>
     queryFn: () => api(fetchWith).readFlowRunStates(id),
   })
 
+/** Why the run waits; asked again, since what keeps it changes elsewhere. */
+export const runWhy = (id: string, fetchWith?: Fetch) =>
+  queryOptions({
+    queryKey: ['run', id, 'why'],
+    queryFn: () => api(fetchWith).explainFlowRun(id),
+    refetchInterval: 5_000,
+  })
+
 /** The whole run, with its parameters. */
 export const wholeRun = (id: string, fetchWith?: Fetch) =>
   queryOptions({
