@@ -95,6 +95,11 @@ export class BenchContext {
     return servers.filter((server) => server !== undefined)
   }
 
+  /** The last that Headgate's server had to say. */
+  get headgateSaid(): string {
+    return this.#headgateProcess?.stderr.slice(-3000) ?? ''
+  }
+
   /** A program of the peer's environment. */
   python(program: 'python' | 'prefect'): string {
     return join(prefectEnvironment(), 'bin', program)

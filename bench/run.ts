@@ -58,6 +58,12 @@ async function measure(name: string): Promise<void> {
   }
   process.once('SIGINT', stopped)
   process.once('SIGTERM', stopped)
+  // Of what works beside the measuring: the servers must not outlive it.
+  const failed = (reason: unknown) => {
+    tell(name, reason, context)
+    void context.dispose().finally(() => process.exit(1))
+  }
+  process.once('unhandledRejection', failed)
   try {
     const bench = await BENCHES[name]?.()
     if (bench === undefined) {
@@ -83,15 +89,19 @@ async function measure(name: string): Promise<void> {
     // Read again: another may have been measured meanwhile.
     writeFileSync(RESULTS, `${JSON.stringify({ ...readResults(), [name]: kept }, null, 2)}\n`)
   } catch (error) {
-    process.stderr.write(
-      `${name}: ${error instanceof Error ? (error.stack ?? '') : String(error)}\n`,
-    )
+    tell(name, error, context)
     process.exitCode = 1
   } finally {
     process.off('SIGINT', stopped)
     process.off('SIGTERM', stopped)
+    process.off('unhandledRejection', failed)
     await context.dispose()
   }
+}
+
+function tell(name: string, error: unknown, context: BenchContext): void {
+  const reason = error instanceof Error ? (error.stack ?? '') : String(error)
+  process.stderr.write(`${context.headgateSaid}\n${name}: ${reason}\n`)
 }
 
 function readResults(): Record<string, KeptResult> {
