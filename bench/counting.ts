@@ -24,8 +24,11 @@ export interface Counts {
 
 let counts = newCounts()
 const call = new AsyncLocalStorage<string>()
-/** Statements whose rows are not counted yet: a cursor knows them once it has been read. */
-let cursors: { cursor: Cursor; table: string; by: string }[] = []
+/**
+ * Statements whose rows are not counted yet, by object: a cursor knows them once it has been read, and only its own object may
+ * ask it.
+ */
+const cursors = new WeakMap<object, { cursor: Cursor; table: string; by: string }[]>()
 const classOfStorage = new WeakMap<object, string>()
 const busy = new WeakMap<object, { open: number; since: number }>()
 let isPatched = false
@@ -47,7 +50,6 @@ interface State {
 
 /** What was counted so far; begins anew. */
 export function takeCounts(): Counts {
-  settleCursors()
   const taken = counts
   counts = newCounts()
   return taken
@@ -91,7 +93,7 @@ export function counting(original: ObjectClass, name: string): ObjectClass {
   return counted
 }
 
-const states = new WeakMap<object, object>()
+const states = new WeakMap<object, State>()
 
 function countedMethod(method: Method, className: string, key: string): Method {
   return function (this: unknown, ...args: never[]) {
@@ -113,7 +115,7 @@ function countedMethod(method: Method, className: string, key: string): Method {
 }
 
 /** An object is billed for the time during which something goes on in it, once, however much it is. */
-function keepBusy(object: object, work: Promise<unknown>): void {
+function keepBusy(object: State, work: Promise<unknown>): void {
   const entry = busy.get(object) ?? { open: 0, since: 0 }
   busy.set(object, entry)
   if (entry.open === 0) {
@@ -122,6 +124,7 @@ function keepBusy(object: object, work: Promise<unknown>): void {
   entry.open += 1
   const end = () => {
     entry.open -= 1
+    settleCursors(object.storage.sql)
     if (entry.open === 0) {
       counts.object_seconds += (performance.now() - entry.since) / 1000
     }
@@ -139,9 +142,11 @@ function patchStorage({ storage }: State): void {
   sqlPrototype.exec = function (this: object, query: string, ...values: never[]) {
     const cursor = exec.call(this, query as never, ...values) as Cursor
     const owner = classOfStorage.get(this) ?? 'object'
-    cursors.push({ cursor, table: `${owner} ${tableOf(query)}`, by: call.getStore() ?? owner })
-    if (cursors.length >= 500) {
-      settleCursors()
+    const own = cursors.get(this) ?? []
+    cursors.set(this, own)
+    own.push({ cursor, table: `${owner} ${tableOf(query)}`, by: call.getStore() ?? owner })
+    if (own.length >= 500) {
+      settleCursors(this)
     }
     return cursor
   } as Method
@@ -157,9 +162,9 @@ function patchStorage({ storage }: State): void {
   }
 }
 
-function settleCursors(): void {
-  const settled = cursors
-  cursors = []
+function settleCursors(sql: object): void {
+  const settled = cursors.get(sql) ?? []
+  cursors.delete(sql)
   for (const { cursor, table, by } of settled) {
     counts.object_rows_read += cursor.rowsRead
     counts.object_rows_written += cursor.rowsWritten
