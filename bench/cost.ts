@@ -30,6 +30,8 @@ const POOLS = 10
 
 /** By then what follows a run is done: states told, rows flushed, alarms rung. */
 const SETTLE_MS = 8000
+/** By then agents that have come are noted, and whoever waits for their pool has been told that it is ready. */
+const REST_MS = 100_000
 const CREATORS = 32
 
 interface Scenario {
@@ -201,7 +203,7 @@ async function countIdle(
       void agent.run(undefined).catch(() => undefined)
     }
   }
-  await sleep(SETTLE_MS * 2)
+  await sleep(REST_MS)
   await takeCounts(server)
   await sleep(seconds * 1000)
   const counts = await takeCounts(server)
