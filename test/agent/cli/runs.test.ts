@@ -157,7 +157,7 @@ describe('headgate deployment', () => {
       parameters: { n: 1 },
     })
     const list = await headgate.run(...group, 'ls', 'etl/nightly')
-    expect(list.stdout).toMatch(/ hourly +every 1 h +paused +\{"n":1\}$/m)
+    expect(list.stdout).toMatch(/ hourly +every 1 h +paused +all +\{"n":1\}$/m)
     expect(await headgate.json(...group, 'resume', 'nightly', 'hourly')).toMatchObject({
       active: true,
     })
