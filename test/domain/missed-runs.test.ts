@@ -2,30 +2,16 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lastDates, nextDates } from '#core/schedule.ts'
 import { formatTimestamp } from '#core/time.ts'
-import type { DeploymentSchedule, MissedRuns, Schedule } from '#core/wire/schedule.ts'
+import type { MissedRuns, Schedule } from '#core/wire/schedule.ts'
 import { missedRule, supersededRuns, unseenDates } from '#domain/missed-runs.ts'
 import { planSchedules } from '#domain/scheduling.ts'
 import { aHomeRun, at, inState, NOW, seconds } from '../support/a-home-run.ts'
+import { aSchedule } from '../support/a-schedule.ts'
 
 const missed = (policy: MissedRuns['policy'], window_seconds: number | null = null) => ({
   policy,
   window_seconds,
 })
-
-function aSchedule(schedule: Schedule, missed_runs: MissedRuns | null): DeploymentSchedule {
-  return {
-    id: 'schedule',
-    created: at(0),
-    updated: at(0),
-    deployment_id: 'deployment',
-    schedule,
-    active: true,
-    max_scheduled_runs: null,
-    parameters: {},
-    slug: null,
-    missed_runs,
-  }
-}
 
 const every = (interval: number): Schedule => ({
   interval,
@@ -77,12 +63,16 @@ describe('unseenDates', () => {
     [missed('skip', 15), [-10]],
   ])('%j', (rule, expected) => {
     // The newest date is now: it is still to come.
-    const dates = unseenDates(aSchedule(every(10), rule), seconds(-3600), NOW)
+    const dates = unseenDates(aSchedule(every(10), { missed_runs: rule }), seconds(-3600), NOW)
     expect(dates).toEqual(expected.map(seconds))
   })
 
   it('are at most a hundred', () => {
-    const dates = unseenDates(aSchedule(every(10), missed('all', 86_400)), seconds(-80_000), NOW)
+    const dates = unseenDates(
+      aSchedule(every(10), { missed_runs: missed('all', 86_400) }),
+      seconds(-80_000),
+      NOW,
+    )
     expect([dates.length, dates[0], dates.at(-1)]).toEqual([100, seconds(-1000), seconds(-10)])
   })
 
@@ -92,7 +82,7 @@ describe('unseenDates', () => {
         fc.integer({ min: 7, max: 4000 }),
         fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 1, maxLength: 12 }),
         (interval, delays) => {
-          const schedule = aSchedule(every(interval), missed('all', 100_000))
+          const schedule = aSchedule(every(interval), { missed_runs: missed('all', 100_000) })
           const made: number[] = []
           let now = NOW
           let seen = {}

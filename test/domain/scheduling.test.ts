@@ -4,28 +4,10 @@ import { formatTimestamp } from '#core/time.ts'
 import type { DeploymentSchedule, Schedule } from '#core/wire/schedule.ts'
 import { planSchedules, seenAfterChange } from '#domain/scheduling.ts'
 import { NOW, seconds } from '../support/a-home-run.ts'
+import { aSchedule } from '../support/a-schedule.ts'
 
 const HOUR = 3600
 const DAY = 24 * HOUR
-
-function aSchedule(
-  schedule: Schedule,
-  given: Partial<DeploymentSchedule> = {},
-): DeploymentSchedule {
-  return {
-    id: crypto.randomUUID(),
-    created: formatTimestamp(NOW),
-    updated: formatTimestamp(NOW),
-    deployment_id: 'deployment',
-    schedule,
-    active: true,
-    max_scheduled_runs: null,
-    parameters: {},
-    slug: null,
-    missed_runs: null,
-    ...given,
-  }
-}
 
 const every = (interval: number, anchor = 0): Schedule => ({
   interval,

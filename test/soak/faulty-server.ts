@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { startServer } from '../../worker/local/server.ts'
-import { onStopSignal } from '../../worker/local/stop-signals.ts'
 import type { D1Faults } from '../support/d1-faults.ts'
+import { startWrapped } from './wrapped-server.ts'
 
 // The built server as `npm start -- --json` runs it, with faults before its D1 on command:
 //
@@ -16,46 +12,12 @@ import type { D1Faults } from '../support/d1-faults.ts'
 
 const D1_FAULTS_PATH = '/api/test/d1-faults'
 
-const root = join(import.meta.dirname, '../..')
-
 if (process.argv[1] === import.meta.filename) {
-  await start()
-}
-
-async function start(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      port: { type: 'string', default: '4280' },
-      state: { type: 'string', default: '.headgate' },
-      json: { type: 'boolean' },
-    },
-  })
-  let running: { stop: () => Promise<void> } | undefined
-  onStopSignal(async () => running?.stop(), 0)
-  const server = await startServer({
-    state: values.state,
-    port: Number(values.port),
-    before: faultyModules(),
-    onRestart: () => process.stderr.write('workerd had gone; it was started again\n'),
-  })
-  running = server
-  const { api_url, workspace_api_url, console_url, api_key } = server
-  process.stdout.write(`${JSON.stringify({ api_url, workspace_api_url, console_url, api_key })}\n`)
-}
-
-function faultyModules() {
-  const faults = readFileSync(join(import.meta.dirname, '../support/d1-faults.ts'), 'utf8')
-  const described = JSON.parse(readFileSync(join(root, 'dist/worker/options.json'), 'utf8')) as {
-    durableObjects: Record<string, string | { className: string }>
-  }
-  const classes = Object.values(described.durableObjects).map((object) =>
-    typeof object === 'string' ? object : object.className,
+  const first = JSON.parse(process.env['HEADGATE_TEST_D1_FAULTS'] ?? '{}') as D1Faults
+  await startWrapped(
+    (classes) => faultyWorker(classes, first),
+    join(import.meta.dirname, '../support/d1-faults.ts'),
   )
-  const first: D1Faults = JSON.parse(process.env['HEADGATE_TEST_D1_FAULTS'] ?? '{}') as D1Faults
-  return [
-    { name: 'faulty-worker.js', text: faultyWorker(classes, first) },
-    { name: 'd1-faults.js', text: stripTypeScriptTypes(faults) },
-  ]
 }
 
 function faultyWorker(classes: string[], first: D1Faults): string {
