@@ -77,6 +77,25 @@ const refuses = (bad: string) => (ids: string[]) =>
 const names = (count: number) => Array.from({ length: count }, (_, index) => `row ${index}`)
 
 describe('Flusher', () => {
+  it('carries what a client waits for at once, and all else at its time, however many wait', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.change(flusher, 'slow')
+    for (const id of names(20)) {
+      far.time += 20_000
+      far.change(flusher, id)
+      far.change(flusher, 'slow')
+      expect(await flusher.flushed([id])).toBe(true)
+      expect([...far.store.keys()]).not.toContain('slow')
+      expect(flusher.due).toBe(500_000)
+      expect(flusher.waitingSince).toBe(0)
+    }
+    far.time = 500_000
+    await flusher.onAlarm()
+    expect(far.store.get('slow')).toBe(21)
+    expect([flusher.due, flusher.waitingSince, far.marker]).toEqual([null, null, false])
+  })
+
   it('carries what is dirty and is then at rest', async () => {
     const far = new Far()
     const flusher = far.flusher()

@@ -55,7 +55,10 @@ const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
  */
 export class Flusher {
   readonly #target: FlushTarget
-  readonly #dirty: Set<string>
+  /** What the store does not have yet, and since when. */
+  readonly #dirty: Map<string, number>
+  /** What the next flush carries; all else waits for its time, so that one write carries several changes of a row. */
+  readonly #urgent = new Set<string>()
   /** Rows that the store refuses: how often it has, and when they are tried again. */
   readonly #refused: Map<string, { tries: number; at: number }>
   #inFlight: Promise<void> | undefined
@@ -71,12 +74,13 @@ export class Flusher {
   constructor(target: FlushTarget) {
     this.#target = target
     this.#marked = target.readMarker()
-    this.#dirty = new Set(this.#marked ? target.all() : [])
+    const now = target.now()
+    this.#dirty = new Map(this.#marked ? target.all().map((id) => [id, now]) : [])
     if (this.#marked) {
-      this.#due = target.now()
-      this.#waitingSince = target.now()
+      this.#due = now
+      this.#waitingSince = now
     }
-    this.#refused = new Map(target.refused().map((id) => [id, { tries: 0, at: target.now() }]))
+    this.#refused = new Map(target.refused().map((id) => [id, { tries: 0, at: now }]))
   }
 
   /** When the object's alarm must call `onAlarm`; null: not at all. */
@@ -97,15 +101,18 @@ export class Flusher {
       this.#target.writeMarker(true)
       this.#marked = true
     }
-    this.#dirty.add(id)
-    this.#waitingSince ??= this.#target.now()
-    this.#due ??= this.#target.now() + GATHER_MICROS
+    const now = this.#target.now()
+    this.#dirty.set(id, this.#dirty.get(id) ?? now)
+    this.#waitingSince ??= now
+    this.#due ??= now + GATHER_MICROS
   }
 
   /**
-   * Waits until everything that is dirty now is in the store: true; or for at most a second: false, and the alarm goes on.
+   * Waits until these rows, or all that are dirty now, are in the store: true; or for at most a second: false, and the alarm
+   * goes on.
    */
-  async flushed(): Promise<boolean> {
+  async flushed(ids?: readonly string[]): Promise<boolean> {
+    this.#hurry(ids ?? this.#dirty.keys())
     let timer: ReturnType<typeof setTimeout> | null = null
     const timeout = new Promise<boolean>((resolve) => {
       timer = setTimeout(
@@ -134,21 +141,30 @@ export class Flusher {
     for (const [id, refused] of this.#refused) {
       if (refused.at <= now) {
         refused.at = Infinity
-        this.#dirty.add(id)
+        this.#dirty.set(id, this.#dirty.get(id) ?? now)
         this.#due = now
       }
     }
     if (this.#due !== null && this.#due <= now) {
+      this.#hurry(this.#dirty.keys())
       await this.#drain().catch(() => undefined)
     }
   }
 
-  /** One flush after the one in flight covers all that is dirty at the time of the call. */
+  #hurry(ids: Iterable<string>): void {
+    for (const id of ids) {
+      if (this.#dirty.has(id)) {
+        this.#urgent.add(id)
+      }
+    }
+  }
+
+  /** One flush after the one in flight covers all that is urgent at the time of the call. */
   async #drain(): Promise<void> {
     if (this.#inFlight !== undefined) {
       await this.#inFlight.catch(() => undefined)
     }
-    if (this.#inFlight === undefined && this.#dirty.size > 0) {
+    if (this.#inFlight === undefined && this.#urgent.size > 0) {
       this.#inFlight = this.#flush().finally(() => {
         this.#inFlight = undefined
       })
@@ -159,8 +175,8 @@ export class Flusher {
   async #flush(): Promise<void> {
     // Should the object die meanwhile, its alarm still comes.
     this.#due = this.#target.now() + IN_FLIGHT_MICROS
-    const ids = [...this.#dirty]
-    const began = this.#target.now()
+    const ids = [...this.#urgent]
+    this.#urgent.clear()
     try {
       while (ids.length > 0) {
         const some = ids.splice(0, MAX_ROWS)
@@ -169,6 +185,7 @@ export class Flusher {
         }
         const rows = this.#target.read(some)
         // From here on these versions are taken: a change that comes while they are written makes its row dirty again.
+        const since = new Map(some.map((id) => [id, this.#dirty.get(id)]))
         for (const id of some) {
           this.#dirty.delete(id)
         }
@@ -179,13 +196,13 @@ export class Flusher {
             await this.#writeBatch(batch, unwritten)
           }
         } finally {
-          for (const row of unwritten) {
-            this.#dirty.add(row.id)
+          for (const { id } of unwritten) {
+            this.#dirty.set(id, since.get(id) ?? this.#target.now())
           }
         }
       }
       this.#failures = 0
-      this.#waitingSince = this.#dirty.size === 0 ? null : began
+      this.#waitingSince = this.#dirty.size === 0 ? null : Math.min(...this.#dirty.values())
     } catch (error) {
       this.#failures += 1
       throw error
@@ -268,11 +285,11 @@ export class Flusher {
       this.#due = null
       return
     }
-    const wait =
+    const now = this.#target.now()
+    this.#due =
       this.#failures === 0
-        ? GATHER_MICROS
-        : Math.min(RETRY_MICROS.first * 2 ** (this.#failures - 1), RETRY_MICROS.longest)
-    this.#due = this.#target.now() + wait
+        ? Math.max(now, (this.#waitingSince ?? now) + GATHER_MICROS)
+        : now + Math.min(RETRY_MICROS.first * 2 ** (this.#failures - 1), RETRY_MICROS.longest)
   }
 }
 

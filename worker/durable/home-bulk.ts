@@ -70,8 +70,9 @@ export async function createManyFlowRuns(
     create(home, request)
   }
   home.afterChange()
-  await home.flusher.flushed()
-  return created.map(({ record }) => record.id)
+  const ids = created.map(({ record }) => record.id)
+  await home.flusher.flushed(ids)
+  return ids
 }
 
 /** What became of a run that was to be changed: a text says why it was left as it is. */
@@ -89,7 +90,7 @@ export async function changeFlowRuns(
   await home.loadMany(chosen.ids)
   const changed = chosen.ids.map((id) => change(home, id, chosen.filter, order))
   home.afterChange()
-  await home.flusher.flushed()
+  await home.flusher.flushed(chosen.ids)
   return changed
 }
 

@@ -53,7 +53,7 @@ export async function createFlowRuns(
     )
   }
   home.afterChange()
-  await home.flusher.flushed()
+  await home.flusher.flushed(results.map(({ run }) => run.record.id))
   return results.map(({ run, created }) => ({ run: home.toWire(run), created }))
 }
 
@@ -101,7 +101,7 @@ export async function proposeState(
   const result = propose(home, run, request, proposer, renewsLeases)
   home.afterChange()
   if (wait) {
-    await home.flusher.flushed()
+    await home.flusher.flushed([id])
   }
   return result
 }
@@ -141,7 +141,7 @@ export async function resumeFlowRun(
     keepResponse(home, id, paused, input)
   }
   home.afterChange()
-  await home.flusher.flushed()
+  await home.flusher.flushed([id])
   return result
 }
 
@@ -163,7 +163,7 @@ export async function updateFlowRun(
   }
   home.save({ ...run, record: withUpdate(run.record, update, home.now()) })
   home.afterChange()
-  await home.flusher.flushed()
+  await home.flusher.flushed([id])
   return true
 }
 
@@ -179,7 +179,7 @@ export async function deleteFlowRun(
   remove(home, run)
   home.callBack(run)
   home.afterChange()
-  await home.flusher.flushed()
+  await home.flusher.flushed([id])
   return run.record
 }
 

@@ -402,7 +402,7 @@ export class StreamTaskRuns {
   async #settle(run: TaskRunRecord): Promise<void> {
     this.#put(run)
     this.#deps.changed()
-    await this.#flusher.flushed()
+    await this.#flusher.flushed([run.id])
     this.#deps.changed()
   }
 
