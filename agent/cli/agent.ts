@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import packageFile from '../package/package.json' with { type: 'json' }
 import { type Session, withApi } from './command.ts'
@@ -38,6 +39,9 @@ export function addAgentCommands(program: Command): void {
 }
 
 async function start({ client, out }: Session, options: StartOptions): Promise<void> {
+  // Node's fetch reads HTTP by WebAssembly. To compile that twice, plainly and then better, keeps 13 MB, for nothing here.
+  setFlagsFromString('--no-wasm-tier-up')
+  setFlagsFromString('--no-wasm-dynamic-tiering')
   // Loaded here only: no other command needs the agent.
   const { startAgent } = await import('../agent.ts')
   process.exitCode = await startAgent({
