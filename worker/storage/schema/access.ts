@@ -1,4 +1,4 @@
-import { integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 // The control store: who may do what, and where each workspace's data lies. Read at every request (through a short cache).
 
@@ -32,21 +32,121 @@ export const workspace = sqliteTable(
   (table) => [uniqueIndex('workspace_by_name').on(table.account_id, table.name)],
 )
 
-/** Written by storage/access; read by http/auth. Only the hash of a key is stored. */
-export const apiKey = sqliteTable('api_key', {
-  /** SHA-256 of the key, hexadecimal. */
-  hash: text().primaryKey(),
-  id: text().notNull(),
-  created: text().notNull(),
-  workspace_id: text()
-    .notNull()
-    .references(() => workspace.id),
-  name: text().notNull(),
-  /** The prefix and the last four characters, to recognise a key by. */
-  hint: text().notNull(),
-  expires: text(),
-  revoked: text(),
-})
+/** The people of an account. Written by operations/members; read by http/auth through `storage/access`. */
+export const accountMember = sqliteTable(
+  'account_member',
+  {
+    account_id: text()
+      .notNull()
+      .references(() => account.id),
+    user_id: text().notNull(),
+    /** owner, admin, member or billing (`domain/permissions`). */
+    role: text().notNull(),
+    created: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.account_id, table.user_id] }),
+    index('account_member_by_user').on(table.user_id),
+  ],
+)
+
+/** Who may do what in a workspace: people and service accounts. Written by operations/members; read by http/auth. */
+export const workspaceMember = sqliteTable(
+  'workspace_member',
+  {
+    workspace_id: text()
+      .notNull()
+      .references(() => workspace.id),
+    /** `user` or `service_account`. */
+    member_kind: text().notNull(),
+    member_id: text().notNull(),
+    /** owner, developer, runner or viewer (`domain/permissions`). */
+    role: text().notNull(),
+    created: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.workspace_id, table.member_kind, table.member_id] }),
+    index('workspace_member_by_member').on(table.member_kind, table.member_id),
+  ],
+)
+
+/** Written by operations/service-accounts. What it may do, its roles in workspaces say. */
+export const serviceAccount = sqliteTable(
+  'service_account',
+  {
+    id: text().primaryKey(),
+    created: text().notNull(),
+    updated: text().notNull(),
+    account_id: text()
+      .notNull()
+      .references(() => account.id),
+    name: text().notNull(),
+    /** The caller who made it, in words: its kind and id. */
+    created_by: text().notNull(),
+  },
+  (table) => [uniqueIndex('service_account_by_name').on(table.account_id, table.name)],
+)
+
+/** Offered membership. Written by operations/invitations; only the hash of its link's secret is stored. */
+export const invitation = sqliteTable(
+  'invitation',
+  {
+    id: text().primaryKey(),
+    created: text().notNull(),
+    account_id: text()
+      .notNull()
+      .references(() => account.id),
+    /** Lower case. */
+    email: text().notNull(),
+    role: text().notNull(),
+    /** A workspace that the person gets a role in as well. */
+    workspace_id: text(),
+    workspace_role: text(),
+    token_hash: text().notNull(),
+    created_by: text().notNull(),
+    expires: text().notNull(),
+    accepted: text(),
+    revoked: text(),
+  },
+  (table) => [
+    uniqueIndex('invitation_by_token').on(table.token_hash),
+    index('invitation_by_account').on(table.account_id),
+  ],
+)
+
+/** Written by operations/api-keys; read by http/auth. Only the hash of a key is stored. */
+export const apiKey = sqliteTable(
+  'api_key',
+  {
+    /** SHA-256 of the key, hexadecimal. */
+    hash: text().primaryKey(),
+    id: text().notNull(),
+    created: text().notNull(),
+    /** workspace, personal, service_account or agent (`domain/permissions`). */
+    kind: text().notNull().default('workspace'),
+    /** Null: the key is good for every workspace that its owner has a role in. */
+    workspace_id: text().references(() => workspace.id),
+    /** The person or the service account whose rights it has; null for keys of a workspace or of agents. */
+    owner_id: text(),
+    name: text().notNull(),
+    /** The prefix and the last four characters, to recognise a key by. */
+    hint: text().notNull(),
+    /** JSON, the permissions that it is limited to; null: all of its owner's. */
+    scopes: text(),
+    /** JSON, the ids of the work pools that an agent's key serves; null: all. */
+    work_pool_ids: text(),
+    created_by: text(),
+    expires: text(),
+    revoked: text(),
+    /** To the hour, so that a busy key costs one write an hour. */
+    last_used: text(),
+  },
+  (table) => [
+    uniqueIndex('api_key_by_id').on(table.id),
+    index('api_key_by_workspace').on(table.workspace_id),
+    index('api_key_by_owner').on(table.owner_id),
+  ],
+)
 
 /**
  * The homes of a workspace's flow runs. Written when a work pool or a workspace is made, never deleted and never reused;
