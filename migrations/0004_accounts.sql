@@ -67,7 +67,8 @@ CREATE TABLE `__new_api_key` (
 	FOREIGN KEY (`workspace_id`) REFERENCES `workspace`(`id`) ON UPDATE no action ON DELETE no action
 ) WITHOUT ROWID;
 --> statement-breakpoint
-INSERT INTO `__new_api_key`("hash", "id", "created", "kind", "workspace_id", "owner_id", "name", "hint", "scopes", "work_pool_ids", "created_by", "expires", "revoked", "last_used") SELECT "hash", "id", "created", "kind", "workspace_id", "owner_id", "name", "hint", "scopes", "work_pool_ids", "created_by", "expires", "revoked", "last_used" FROM `api_key`;--> statement-breakpoint
+INSERT INTO `__new_api_key` (`hash`, `id`, `created`, `workspace_id`, `name`, `hint`, `expires`, `revoked`)
+SELECT `hash`, `id`, `created`, `workspace_id`, `name`, `hint`, `expires`, `revoked` FROM `api_key`;--> statement-breakpoint
 DROP TABLE `api_key`;--> statement-breakpoint
 ALTER TABLE `__new_api_key` RENAME TO `api_key`;--> statement-breakpoint
 PRAGMA foreign_keys=ON;--> statement-breakpoint
