@@ -84,7 +84,7 @@ export const serviceAccount = sqliteTable(
     /** The caller who made it, in words: its kind and id. */
     created_by: text().notNull(),
   },
-  (table) => [uniqueIndex('service_account_by_name').on(table.account_id, table.name)],
+  (table) => [index('service_account_by_account').on(table.account_id)],
 )
 
 /** Offered membership. Written by operations/invitations; only the hash of its link's secret is stored. */
