@@ -87,8 +87,13 @@ async function measure(lanes: Lane[], clients: number) {
   const rounds = new Map<Lane, Round[]>(lanes.map((lane) => [lane, []]))
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [lane, done] of rounds) {
-      await drive(lane.server, lane.cycle, clients, WARM_UP_MS)
-      done.push(await drive(lane.server, lane.cycle, clients, MEASURED_MS))
+      const warmUp = await drive(lane.server, lane.cycle, clients, WARM_UP_MS)
+      if (percentile(warmUp.milliseconds, 0.5) < MEASURED_MS) {
+        done.push(await drive(lane.server, lane.cycle, clients, MEASURED_MS))
+      } else if (round === 0) {
+        // Each client has done one cycle, for minutes perhaps: that is the measurement.
+        done.push(warmUp)
+      }
     }
   }
   return [...rounds].map(([lane, done]) => ({

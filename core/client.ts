@@ -1,3 +1,14 @@
+import type {
+  ApiKey,
+  ApiKeyCreate,
+  ApiKeyCreated,
+  ApiKeyRotate,
+  MyWorkspace,
+  ServiceAccount,
+  ServiceAccountCreate,
+  ServiceAccountKeyCreate,
+  ServiceAccountUpdate,
+} from './wire/api-key.ts'
 import type { Backfill, BackfillCreate } from './wire/backfill.ts'
 import type {
   Automation,
@@ -196,6 +207,26 @@ export class Client {
       body: { default_result_storage_block_id: blockDocumentId },
     })
   clearResultStorage = () => this.#call<void>('DELETE', '/admin/storage')
+
+  // Keys and who holds them
+  listApiKeys = () => this.#call<ApiKey[]>('GET', '/keys')
+  readApiKey = (id: string) => this.#call<ApiKey>('GET', `/keys/${id}`)
+  createApiKey = (body: ApiKeyCreate) => this.#call<ApiKeyCreated>('POST', '/keys', { body })
+  rotateApiKey = (id: string, body: ApiKeyRotate = {}) =>
+    this.#call<ApiKeyCreated>('POST', `/keys/${id}/rotate`, { body })
+  revokeApiKey = (id: string) => this.#call<void>('DELETE', `/keys/${id}`)
+  listServiceAccounts = () => this.#call<ServiceAccount[]>('GET', '/service_accounts')
+  readServiceAccount = (id: string) => this.#call<ServiceAccount>('GET', `/service_accounts/${id}`)
+  createServiceAccount = (body: ServiceAccountCreate) =>
+    this.#call<ServiceAccount>('POST', '/service_accounts', { body })
+  updateServiceAccount = (id: string, body: ServiceAccountUpdate) =>
+    this.#call<void>('PATCH', `/service_accounts/${id}`, { body })
+  deleteServiceAccount = (id: string) => this.#call<void>('DELETE', `/service_accounts/${id}`)
+  listServiceAccountKeys = (id: string) =>
+    this.#call<ApiKey[]>('GET', `/service_accounts/${id}/keys`)
+  createServiceAccountKey = (id: string, body: ServiceAccountKeyCreate) =>
+    this.#call<ApiKeyCreated>('POST', `/service_accounts/${id}/keys`, { body })
+  listMyWorkspaces = () => this.#call<MyWorkspace[]>('GET', '/me/workspaces')
 
   // Blocks: types, schemas and documents
   createBlockType = (body: BlockTypeCreate) =>

@@ -4,6 +4,7 @@ import { addBlockDocumentRoutes } from './http/block-documents.ts'
 import { addBlockSchemaRoutes } from './http/block-schemas.ts'
 import { addBlockTypeRoutes } from './http/block-types.ts'
 import { addCollectionRoutes } from './http/collections.ts'
+import { addApiKeyRoutes } from './http/api-keys.ts'
 import { addAutomationRoutes } from './http/automations.ts'
 import { addConcurrencyLimitRoutes } from './http/concurrency-limits.ts'
 import { addConcurrencySlotRoutes } from './http/concurrency-slots.ts'
@@ -28,6 +29,7 @@ import { addFlowRoutes } from './http/flows.ts'
 import { addLogSocketRoute } from './http/log-socket.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
+import { addMeRoutes } from './http/me.ts'
 import { addMetricsRoute } from './http/metrics.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
@@ -38,6 +40,7 @@ import { addSavedSearchRoutes } from './http/saved-searches.ts'
 import { addSchedulePreviewRoutes } from './http/schedule-previews.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
 import { addServerRoutes } from './http/server.ts'
+import { addServiceAccountRoutes } from './http/service-accounts.ts'
 import { addTagLimitRoutes } from './http/tag-limits.ts'
 import { addTaskRunRoutes } from './http/task-runs.ts'
 import { addTaskWorkerRoutes } from './http/task-workers.ts'
@@ -133,4 +136,7 @@ function addRoutes(api: Api): void {
   addObservedStateRoutes(api)
   addUiRoutes(api)
   addArtifactRoutes(api)
+  addApiKeyRoutes(api)
+  addServiceAccountRoutes(api)
+  addMeRoutes(api)
 }

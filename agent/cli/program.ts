@@ -9,9 +9,12 @@ import { describeFailure } from './failure.ts'
 import { addFlowCommands } from './flow.ts'
 import { addFlowRunCommands } from './flow-run.ts'
 import { addImportCommand } from './import.ts'
+import { addKeyCommands } from './key.ts'
 import { addLoginCommands } from './login.ts'
 import { Output } from './output.ts'
 import { addProfileCommands } from './profile.ts'
+import { addSigningKeyCommands } from './signing-key.ts'
+import { addServiceAccountCommands } from './service-account.ts'
 import { addVersionCommand } from './version.ts'
 import { addWorkPoolCommands } from './work-pool.ts'
 import { addWorkQueueCommands } from './work-queue.ts'
@@ -93,6 +96,9 @@ function makeProgram(): Command {
   addWorkPoolCommands(program)
   addWorkQueueCommands(program)
   addAgentCommands(program)
+  addSigningKeyCommands(program)
+  addKeyCommands(program)
+  addServiceAccountCommands(program)
   addDiagnosticsCommand(program)
   addVersionCommand(program)
   return program

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { revokeApiKey } from '#storage/access.ts'
+import { revokeApiKey } from '#storage/api-keys.ts'
 import { AccessCache } from '../../worker/http/access-cache.ts'
 import { signRunToken } from '../../worker/operations/run-token.ts'
 import { aWorkspace, API_URL, bindings, clientOf, fetchWorker } from '../support/workspace.ts'
@@ -56,7 +56,7 @@ describe('a key', () => {
     const row = await bindings.DB.prepare('SELECT id FROM api_key WHERE workspace_id = ?')
       .bind(workspace.id)
       .first<{ id: string }>()
-    await revokeApiKey(bindings.DB, row?.id ?? '', Date.now() * 1000)
+    await revokeApiKey(workspace, row?.id ?? '', Date.now() * 1000)
     await expect(clientOf(key).countFlows()).rejects.toMatchObject({ status: 401 })
   })
 

@@ -6,6 +6,8 @@ import type { WaitingAgent } from '#storage/workers.ts'
 /** Who opens a doorbell. */
 export interface Visitor {
   agent_id: string
+  /** Of the key that it came with: revoked, it takes the doorbell away; null for a run token. */
+  key_id: string | null
   /** Its name as a worker; null: the Worker holds the doorbell for one that polls, whose polls tell that it is there. */
   name: string | null
   /** Ids of the queues that it serves; null is all. */
@@ -48,7 +50,10 @@ export class Doorbell {
 
   open(visitor: Visitor, now: Micros): WebSocket {
     const { 0: client, 1: server } = new WebSocketPair()
-    this.#context.acceptWebSocket(server, [visitor.agent_id])
+    this.#context.acceptWebSocket(
+      server,
+      visitor.key_id === null ? [visitor.agent_id] : [visitor.agent_id, keyTag(visitor.key_id)],
+    )
     attach(server, { ...visitor, opened_at: now, rung_at: null })
     return client
   }
@@ -94,6 +99,15 @@ export class Doorbell {
   closeAll(reason: string): void {
     for (const { socket } of this.#open()) {
       socket.close(1001, reason)
+    }
+  }
+
+  /** These keys are revoked: who waits with them must come again, and is refused. */
+  closeOfKeys(keyIds: readonly string[]): void {
+    for (const keyId of keyIds) {
+      for (const socket of this.#context.getWebSockets(keyTag(keyId))) {
+        socket.close(1008, 'the key was revoked')
+      }
     }
   }
 
@@ -166,6 +180,11 @@ export class Doorbell {
     const pinged = this.#context.getWebSocketAutoResponseTimestamp(socket)
     return Math.max(opened_at, pinged === null ? 0 : pinged.getTime() * 1000)
   }
+}
+
+/** Apart from the ids of agents, which tag sockets as well. */
+function keyTag(keyId: string): string {
+  return `key ${keyId}`
 }
 
 /** The agent itself holds it, not the Worker for one that polls. */

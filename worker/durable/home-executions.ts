@@ -185,14 +185,15 @@ export function finish(home: Home, request: Finish): FinishResult {
 /** An agent waits for runs of these queues; none named is all. `name`: its own; null when the Worker waits for it. */
 export function openDoorbell(
   home: Home,
-  agent: { id: string; name: string | null },
+  agent: { id: string; name: string | null; key_id: string | null },
   names: string[],
 ): Response {
   const queues = queueIds(home, names.length === 0 ? null : names)
   if (typeof queues === 'string') {
     return Response.json({ detail: `work queue '${queues}' does not exist` }, { status: 404 })
   }
-  const client = home.doorbell.open({ agent_id: agent.id, name: agent.name, queues }, home.now())
+  const { id: agent_id, name, key_id } = agent
+  const client = home.doorbell.open({ agent_id, key_id, name, queues }, home.now())
   if (agent.name !== null) {
     home.presence.opened({ name: agent.name, queues })
     home.readiness.opened()

@@ -223,7 +223,11 @@ export class WorkPool extends DurableObject<Bindings> {
     const { searchParams } = new URL(request.url)
     return executions.openDoorbell(
       this.#of(JSON.parse(context) as HomeContext),
-      { id: searchParams.get('agent_id') ?? '', name: searchParams.get('agent_name') },
+      {
+        id: searchParams.get('agent_id') ?? '',
+        name: searchParams.get('agent_name'),
+        key_id: searchParams.get('key_id'),
+      },
       searchParams.getAll('queue'),
     )
   }
@@ -244,6 +248,11 @@ export class WorkPool extends DurableObject<Bindings> {
     if (isOfAgent(socket)) {
       this.#home.readiness.closed()
     }
+  }
+
+  /** Keys were revoked. */
+  closeDoorbells(context: HomeContext, keyIds: string[]): void {
+    this.#of(context).doorbell.closeOfKeys(keyIds)
   }
 
   /** Somebody reads who serves the pool. */

@@ -1,7 +1,9 @@
 import type { Micros } from '#core/time.ts'
 
-/** A key that is revoked ends within this time everywhere. */
-const FRESH_MICROS = 5_000_000
+/** With the time between two looks at an open socket (`socket.ts`): a key that is revoked ends within five seconds everywhere. */
+const FRESH_MICROS = 2_500_000
+/** While D1 can't be asked, it is tried again after this time. */
+const RETRY_MICROS = 5_000_000
 /** How long a known key serves while D1 can't be asked. */
 const OUTAGE_MICROS = 15 * 60 * 1_000_000
 /** With a known key, D1 has this long to answer before it counts as away. */
@@ -42,7 +44,7 @@ export class AccessCache<T> {
       survivesOutage && entry?.value !== undefined && now - entry.confirmed < OUTAGE_MICROS
         ? entry
         : undefined
-    if (known !== undefined && now - known.failed < FRESH_MICROS) {
+    if (known !== undefined && now - known.failed < RETRY_MICROS) {
       return known.value
     }
     try {

@@ -3,20 +3,38 @@ import { isApiKey } from '#core/api-key.ts'
 import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
-import { findAccess, findWorkspaceRow, hashApiKey } from '#storage/access.ts'
+import { permissionsOfKey, type KeyKind, type Permission } from '#domain/permissions.ts'
+import {
+  accessId,
+  findAccess,
+  findWorkspaceRow,
+  hashApiKey,
+  noteKeyUse,
+  type Access,
+} from '#storage/access.ts'
 import { openWorkspace, type Bindings, type Workspace } from '#storage/workspace.ts'
 import { AccessCache } from './access-cache.ts'
 import type { AppEnv } from './endpoint.ts'
 import { isRunToken, verifyRunToken } from '../operations/run-token.ts'
 
 export type Caller =
-  /** An API key of the workspace. */
-  | { kind: 'key'; id: string; name: string }
+  /** An API key. */
+  | {
+      kind: 'key'
+      id: string
+      name: string
+      key_kind: KeyKind
+      /** Whose rights it has: a person or a service account; null for keys that nobody owns. */
+      owner_id: string | null
+      /** The pools that an agent's key serves; null: all. */
+      work_pool_ids: readonly string[] | null
+    }
   /** The token of a claimed run; its signature is right, its fence is judged by the run's home. */
   | { kind: 'run'; flow_run_id: string; fence: number; home_key: HomeKey }
 
 export interface Identity {
   caller: Caller
+  permissions: ReadonlySet<Permission>
   workspace: Workspace
 }
 
@@ -28,52 +46,141 @@ export class Unauthorized extends Error {
 const keys = new AccessCache(findAccess)
 const workspaces = new AccessCache(findWorkspaceRow)
 
-/**
- * Who sends the request, by its Authorization header.
- * @param survivesOutage a key that was known within the last 15 minutes will do when D1 can't be asked
- */
+/** What the code inside a run may do at most; which operations of that, `run-rights` says. */
+const OF_RUNS: ReadonlySet<Permission> = new Set(['see', 'run', 'write', 'secrets'])
+/** A key's last use is told to the hour. */
+const USE_MICROS = 3600 * MICROS_PER_SECOND
+
+/** What an address says of the workspace; both are there, or none. */
+export interface Address {
+  account_id?: string
+  workspace_id?: string
+}
+
+/** How a caller is to be known. */
+export interface IdentifyOptions {
+  now: Micros
+  /** A key that was known within the last 15 minutes will do when D1 can't be asked. */
+  survivesOutage: boolean
+  /** Takes what need not be waited for. */
+  defer: (work: Promise<unknown>) => void
+}
+
+/** Who sends the request, by its Authorization header. Throws `Unauthorized`. */
 export async function identify(
   context: Context<AppEnv>,
   survivesOutage: boolean,
 ): Promise<Identity> {
-  const token = tokenOf(context.req.header('Authorization'))
-  const identity = await identifyToken(context.env, token, context.get('now'), survivesOutage)
-  requireAddressOf(identity.workspace, context)
-  return identity
+  return await identifyToken(
+    context.env,
+    tokenOf(context.req.header('Authorization')),
+    context.req.param(),
+    optionsOf(context, survivesOutage),
+  )
 }
 
-/** Who holds the token: for sockets, which send it in their first frame. Throws `Unauthorized`. */
+/** The same after a while: a long request must not outlive its key. Throws `Unauthorized`. */
+export async function identifyAnew(context: Context<AppEnv>): Promise<Identity> {
+  context.set('now', Date.now() * 1000)
+  return await identify(context, true)
+}
+
+/** Who holds the token, at an address: for sockets, which send it in their first frame. Throws `Unauthorized`. */
 export async function identifyToken(
   bindings: Bindings,
   token: string | undefined,
-  now: Micros,
-  survivesOutage: boolean,
+  address: Address,
+  options: IdentifyOptions,
 ): Promise<Identity> {
-  if (token === undefined) {
+  if (token !== undefined && isRunToken(token)) {
+    const identity = await identifyRun(bindings, token, options)
+    requireAddressOf(identity.workspace, address)
+    return identity
+  }
+  const holder = await readKey(bindings, token, options)
+  const access = await accessAt(bindings, holder, address, options)
+  const { key, role, workspace } = access
+  if (workspace === undefined) {
+    // Its owner has no role there: as an address that does not exist.
+    throw address.workspace_id === undefined
+      ? new DomainError('bad_request', UNBOUND)
+      : new DomainError('not_found', 'Not Found')
+  }
+  const caller = toCaller(key)
+  const handle = openWorkspace(bindings, workspace)
+  requireAddressOf(handle, address)
+  return { caller, permissions: permissionsOfKey({ ...key, role }), workspace: handle }
+}
+
+const UNBOUND =
+  'This key is bound to no workspace: use the address /api/accounts/{account_id}/workspaces/{workspace_id}.'
+
+/** Who holds the key, wherever it opens. Throws `Unauthorized`. */
+export async function identifyHolder(context: Context<AppEnv>): Promise<Caller> {
+  const token = tokenOf(context.req.header('Authorization'))
+  return toCaller((await readKey(context.env, token, optionsOf(context, false))).access.key)
+}
+
+function optionsOf(context: Context<AppEnv>, survivesOutage: boolean): IdentifyOptions {
+  return {
+    now: context.get('now'),
+    survivesOutage,
+    defer: (work) => context.executionCtx.waitUntil(work),
+  }
+}
+
+function toCaller({ id, name, kind, owner_id, work_pool_ids }: Access['key']): Caller {
+  return { kind: 'key', id, name, key_kind: kind, owner_id, work_pool_ids }
+}
+
+interface Holder {
+  hash: string
+  access: Access
+}
+
+async function readKey(
+  bindings: Bindings,
+  token: string | undefined,
+  { now, survivesOutage, defer }: IdentifyOptions,
+): Promise<Holder> {
+  if (token === undefined || !isApiKey(token)) {
     throw new Unauthorized()
   }
-  if (isApiKey(token)) {
-    const access = await keys.read(bindings.DB, await hashApiKey(token), now, survivesOutage)
-    if (access === undefined || !isValid(access.key, now)) {
-      throw new Unauthorized()
-    }
-    const { id, name } = access.key
-    return {
-      caller: { kind: 'key', id, name },
-      workspace: openWorkspace(bindings, access.workspace),
-    }
+  const hash = await hashApiKey(token)
+  const access = await keys.read(bindings.DB, hash, now, survivesOutage)
+  if (access === undefined || !isValid(access, now)) {
+    throw new Unauthorized()
   }
-  if (isRunToken(token)) {
-    return await identifyRun(bindings, token, now, survivesOutage)
+  if ((access.key.last_used ?? '') < formatTimestamp(now - USE_MICROS)) {
+    access.key.last_used = formatTimestamp(now)
+    // It is a courtesy: a store that is away loses it.
+    defer(noteKeyUse(bindings.DB, access.key.id, now).catch(() => undefined))
   }
-  throw new Unauthorized()
+  return { hash, access }
+}
+
+/** What the key opens there: a key that is bound to no workspace opens that of the address. */
+async function accessAt(
+  bindings: Bindings,
+  { hash, access }: Holder,
+  { workspace_id: workspaceId }: Address,
+  { now, survivesOutage }: IdentifyOptions,
+): Promise<Access> {
+  if (access.key.workspace_id !== null || workspaceId === undefined) {
+    return access
+  }
+  const id = accessId(hash, workspaceId.toLowerCase())
+  const found = await keys.read(bindings.DB, id, now, survivesOutage)
+  if (found === undefined) {
+    throw new Unauthorized()
+  }
+  return found
 }
 
 async function identifyRun(
   bindings: Bindings,
   token: string,
-  now: Micros,
-  survivesOutage: boolean,
+  { now, survivesOutage }: IdentifyOptions,
 ): Promise<Identity> {
   const claims = await verifyRunToken(bindings.HEADGATE_SECRET, token)
   if (claims === undefined || claims.expires * MICROS_PER_SECOND <= now) {
@@ -86,26 +193,35 @@ async function identifyRun(
   const { flow_run_id, fence, home_key } = claims
   return {
     caller: { kind: 'run', flow_run_id, fence, home_key },
+    permissions: OF_RUNS,
     workspace: openWorkspace(bindings, row),
   }
 }
 
 /** In the long form of the address its ids are the key's; any others name nothing that this caller could know of. */
-function requireAddressOf(workspace: Workspace, context: Context<AppEnv>): void {
-  const { account_id, workspace_id } = context.req.param() as Record<string, string | undefined>
-  if (account_id === undefined && workspace_id === undefined) {
+function requireAddressOf(
+  workspace: Workspace,
+  { account_id: accountId, workspace_id: workspaceId }: Address,
+): void {
+  if (accountId === undefined && workspaceId === undefined) {
     return
   }
   if (
-    account_id?.toLowerCase() !== workspace.account_id ||
-    workspace_id?.toLowerCase() !== workspace.id
+    accountId?.toLowerCase() !== workspace.account_id ||
+    workspaceId?.toLowerCase() !== workspace.id
   ) {
     throw new DomainError('not_found', 'Not Found')
   }
 }
 
-function isValid(key: { expires: string | null; revoked: string | null }, now: Micros): boolean {
-  return key.revoked === null && (key.expires === null || key.expires > formatTimestamp(now))
+function isValid({ key, role }: Access, now: Micros): boolean {
+  // A key for one workspace ends with its owner's role there.
+  const isOrphan = key.owner_id !== null && key.workspace_id !== null && role === null
+  return (
+    !isOrphan &&
+    key.revoked === null &&
+    (key.expires === null || key.expires > formatTimestamp(now))
+  )
 }
 
 /** The token in an Authorization header: `Bearer <token>`, or Basic, whose text Prefect's client takes as it was configured. */

@@ -19,10 +19,11 @@ import { changeBlockDocument, createBlockDocument } from '../operations/change-b
 import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
+import { showsSecrets } from './rights.ts'
 
 const tag = 'Block documents'
 
-/** Whether secrets are shown: to API keys, and to run tokens as well, since code in a run loads its blocks with them. */
+/** Whether secrets are shown: to who may read them, and to run tokens, since code in a run loads its blocks with them. */
 export const secretsParam = z.object({ include_secrets: z.stringbool().default(false) })
 
 export function addBlockDocumentRoutes(api: Api): void {
@@ -37,12 +38,15 @@ export function addBlockDocumentRoutes(api: Api): void {
       params: idParam,
       query: secretsParam,
       answers: { 200: blockDocument },
-      errors: [404],
+      errors: [403, 404],
     },
-    async ({ workspace, params, query }) => ({
-      status: 200,
-      body: (await findBlockDocument(workspace, params, query.include_secrets)) ?? notFound(),
-    }),
+    async ({ workspace, permissions, params, query }) => {
+      const secrets = showsSecrets(permissions, query.include_secrets)
+      return {
+        status: 200,
+        body: (await findBlockDocument(workspace, params, secrets)) ?? notFound(),
+      }
+    },
   )
   endpoint(
     api,
@@ -55,10 +59,13 @@ export function addBlockDocumentRoutes(api: Api): void {
       bodyOptional: true,
       answers: { 200: z.array(blockDocument) },
     },
-    async ({ workspace, body }) => ({
-      status: 200,
-      body: await listBlockDocuments(workspace, body, toSlice(body), body.include_secrets ?? false),
-    }),
+    async ({ workspace, permissions, body }) => {
+      const secrets = showsSecrets(permissions, body.include_secrets ?? false)
+      return {
+        status: 200,
+        body: await listBlockDocuments(workspace, body, toSlice(body), secrets),
+      }
+    },
   )
   endpoint(
     api,

@@ -19,6 +19,7 @@ import { secretsParam } from './block-documents.ts'
 import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
+import { showsSecrets } from './rights.ts'
 
 const tag = 'Block types'
 /** Prefect does not page this list; more documents than a type has. */
@@ -196,12 +197,13 @@ function addDocuments(api: Api): void {
       answers: { 200: z.array(blockDocument) },
       errors: [404],
     },
-    async ({ workspace, params, query }) => {
+    async ({ workspace, permissions, params, query }) => {
+      const secrets = showsSecrets(permissions, query.include_secrets)
       const type = (await findBlockType(workspace, params)) ?? notFound()
       const filter = { block_documents: { block_type_id: { any_: [type.id] } } }
       return {
         status: 200,
-        body: await listBlockDocuments(workspace, filter, ALL, query.include_secrets),
+        body: await listBlockDocuments(workspace, filter, ALL, secrets),
       }
     },
   )
@@ -217,9 +219,10 @@ function addDocuments(api: Api): void {
       answers: { 200: blockDocument },
       errors: [404],
     },
-    async ({ workspace, params, query }) => {
+    async ({ workspace, permissions, params, query }) => {
+      const secrets = showsSecrets(permissions, query.include_secrets)
       const key = { slug: params.slug, name: params.block_document_name }
-      const found = await findBlockDocument(workspace, key, query.include_secrets)
+      const found = await findBlockDocument(workspace, key, secrets)
       if (found === undefined) {
         throw new DomainError('not_found', 'Block document not found')
       }

@@ -7,13 +7,16 @@ import type { WorkPoolHome } from '../operations/work-pool-home.ts'
  */
 export async function openDoorbell(
   home: WorkPoolHome,
-  agent: { id: string; name: string | null },
+  agent: { id: string; name: string | null; key_id: string | null },
   queues: readonly string[],
 ): Promise<Response> {
   const url = new URL('https://home/doorbell')
   url.searchParams.set('agent_id', agent.id)
   if (agent.name !== null) {
     url.searchParams.set('agent_name', agent.name)
+  }
+  if (agent.key_id !== null) {
+    url.searchParams.set('key_id', agent.key_id)
   }
   for (const queue of queues) {
     url.searchParams.append('queue', queue)
@@ -30,11 +33,12 @@ export async function openDoorbell(
 export async function waitForRing(
   home: WorkPoolHome,
   request: Claim,
+  keyId: string | null,
   seconds: number,
 ): Promise<'work' | 'renew' | 'nothing'> {
   const response = await openDoorbell(
     home,
-    { id: request.agent.agent_id, name: null },
+    { id: request.agent.agent_id, name: null, key_id: keyId },
     request.work_queue_names ?? [],
   )
   const socket = response.webSocket

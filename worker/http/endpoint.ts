@@ -2,13 +2,13 @@ import { Hono, type Context } from 'hono'
 import * as z from 'zod'
 import type { Micros } from '#core/time.ts'
 import { uuid } from '#core/wire/common.ts'
-import { DomainError } from '#domain/errors.ts'
+import type { Permission } from '#domain/permissions.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { refreshPresence } from '../operations/refresh-presence.ts'
-import { identify, type Caller } from './auth.ts'
+import { identify, identifyHolder, type Caller } from './auth.ts'
 import { DATA_AGE_HEADER, dataAge } from './data-age.ts'
 import { parsePart, readBody } from './input.ts'
-import { runMay } from './run-rights.ts'
+import { requireOperation } from './rights.ts'
 
 export interface AppEnv {
   Bindings: Bindings
@@ -17,6 +17,7 @@ export interface AppEnv {
     /** The time of the request, read once. */
     now: Micros
     caller: Caller
+    permissions: ReadonlySet<Permission>
     workspace: Workspace
   }
 }
@@ -64,8 +65,10 @@ export interface EndpointSpec<
   answers: A
   /** The statuses of errors besides 401 and 422. */
   errors?: (400 | 403 | 404 | 409 | 413 | 503)[]
-  /** Answered without a key; `caller` and `workspace` are not there to be read. */
+  /** Answered without a key; `caller`, `permissions` and `workspace` are not there to be read. */
   open?: boolean
+  /** Answered to who holds a key, whichever workspace it opens: of all that is known of the caller, `caller` alone is there. */
+  ofHolder?: boolean
   /** Served to a known key while D1 can't be asked: claims, renewals, states, logs and events. */
   survivesOutage?: boolean
   /** Answered out of the store, where runs may lag behind their homes; the answer says by how much. */
@@ -89,6 +92,7 @@ export interface EndpointRequest<P, Q, B> {
   bodyText: string
   workspace: Workspace
   caller: Caller
+  permissions: ReadonlySet<Permission>
   now: Micros
   context: Context<AppEnv>
 }
@@ -113,12 +117,13 @@ export function endpoint<
 ): void {
   api.endpoints.push(spec)
   api.on(spec.method.toUpperCase(), toHonoPath(spec.path), async (context) => {
-    if (spec.open !== true) {
+    if (spec.ofHolder === true) {
+      context.set('caller', await identifyHolder(context))
+    } else if (spec.open !== true) {
       const identity = await identify(context, spec.survivesOutage === true)
-      if (identity.caller.kind === 'run' && !runMay(spec.method, spec.path)) {
-        throw new DomainError('forbidden', 'A run token does not allow this; use an API key.')
-      }
+      await requireOperation(identity, spec.method, spec.path, context.req.param())
       context.set('caller', identity.caller)
+      context.set('permissions', identity.permissions)
       context.set('workspace', identity.workspace)
     }
     const params = parsePart('path', spec.params, context.req.param()) as Parsed<P>
@@ -143,6 +148,7 @@ export function endpoint<
       bodyText: sent.text,
       workspace: context.get('workspace'),
       caller: context.get('caller'),
+      permissions: context.get('permissions'),
       now: context.get('now'),
       context,
     })

@@ -24,6 +24,7 @@ import {
   workPoolHome,
   type WorkPoolHome,
 } from '../operations/work-pool-home.ts'
+import { identifyAnew, type Caller } from './auth.ts'
 import { endpoint, nameParam, type Api } from './endpoint.ts'
 import { openDoorbell, waitForRing } from './doorbell.ts'
 
@@ -44,8 +45,9 @@ export function addExecutionRoutes(api: Api): void {
       errors: [404],
       survivesOutage: true,
     },
-    async ({ workspace, params, body }) => {
-      const result = await claimServed(workspace, params.name, body)
+    async ({ workspace, caller, params, body, context }) => {
+      const poll = { keyId: keyIdOf(caller), requireKnown: () => identifyAnew(context) }
+      const result = await claimServed(workspace, params.name, body, poll)
       return result === 'gone'
         ? { status: 410, body: { detail: `Work pool "${params.name}" was deleted.` } }
         : { status: 200, body: result }
@@ -152,7 +154,7 @@ function addDoorbellRoute(api: Api): void {
       errors: [400, 404],
       survivesOutage: true,
     },
-    async ({ workspace, params, query, context }) => {
+    async ({ workspace, caller, params, query, context }) => {
       if (context.req.header('Upgrade')?.toLowerCase() !== 'websocket') {
         throw new DomainError(
           'bad_request',
@@ -161,7 +163,11 @@ function addDoorbellRoute(api: Api): void {
       }
       const home = await workPoolHome(workspace, params.name)
       const queues = context.req.queries('queue') ?? []
-      const agent = { id: query.agent_id, name: query.agent_name ?? null }
+      const agent = {
+        id: query.agent_id,
+        name: query.agent_name ?? null,
+        key_id: keyIdOf(caller),
+      }
       return { response: await openDoorbell(home, agent, queues) }
     },
   )
@@ -190,28 +196,44 @@ function addPollRoute(api: Api): void {
   )
 }
 
+/** Who polls. */
+interface Poll {
+  keyId: string | null
+  /** Throws when the key has been revoked meanwhile. */
+  requireKnown: () => Promise<unknown>
+}
+
+function keyIdOf(caller: Caller): string | null {
+  return caller.kind === 'key' ? caller.id : null
+}
+
 /** A pool that its home knows to be deleted is looked for once more: another may have its name. */
 async function claimServed(
   workspace: Workspace,
   name: string,
   request: Claim,
+  poll: Poll,
 ): Promise<ClaimResult | 'gone'> {
   const id = request.work_pool_id ?? null
   const home = await servedHome(workspace, name, id)
-  const first = home === undefined ? 'gone' : await claimOrWait(home, request)
+  const first = home === undefined ? 'gone' : await claimOrWait(home, request, poll)
   if (first !== 'gone') {
     return first
   }
   forgetWorkPool(workspace, name)
   const again = await servedHome(workspace, name, id)
-  return again === undefined ? 'gone' : await claimOrWait(again, request)
+  return again === undefined ? 'gone' : await claimOrWait(again, request, poll)
 }
 
 /**
  * Claims; with nothing there the request waits here, in the stateless Worker, whose waiting is free, and holds the doorbell for
  * the agent.
  */
-async function claimOrWait(home: WorkPoolHome, request: Claim): Promise<ClaimResult | 'gone'> {
+async function claimOrWait(
+  home: WorkPoolHome,
+  request: Claim,
+  poll: Poll,
+): Promise<ClaimResult | 'gone'> {
   const claimed = await home.stub.claim(home.context, request)
   if ('gone' in claimed) {
     return 'gone'
@@ -221,10 +243,11 @@ async function claimOrWait(home: WorkPoolHome, request: Claim): Promise<ClaimRes
   if (first.runs.length > 0 || waitSeconds === 0) {
     return first
   }
-  const rung = await waitForRing(home, request, waitSeconds)
+  const rung = await waitForRing(home, request, poll.keyId, waitSeconds)
   if (rung !== 'work') {
     return { ...first, renew: rung === 'renew' }
   }
+  await poll.requireKnown()
   const second = await home.stub.claim(home.context, request)
   return 'gone' in second ? 'gone' : known(second, home.name)
 }

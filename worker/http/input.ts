@@ -1,9 +1,16 @@
 import type * as z from 'zod'
 import { DomainError } from '#domain/errors.ts'
+import { isTooDeep, MAX_JSON_DEPTH } from '#domain/json-depth.ts'
 import { toRefusedFields, type RefusedField } from './refused-field.ts'
 
 /** Larger bodies are refused with 413 before they are parsed. Prefect's largest request is a batch of logs of 3 MB. */
 export const MAX_BODY_BYTES = 5 * 1024 * 1024
+
+/** A body that has not come whole by then is given up. Only its own request waits for it: nothing is held meanwhile. */
+const MAX_BODY_MS = 60_000
+
+/** More refused fields than this help nobody, and a body has room for millions of them. */
+const MAX_REFUSED = 100
 
 type Location = 'path' | 'query' | 'body'
 
@@ -28,6 +35,14 @@ export class BodyTooLarge extends Error {
   }
 }
 
+export class BodyTooSlow extends Error {
+  override readonly name = 'BodyTooSlow'
+
+  constructor(waited: number) {
+    super(`The request body did not come within ${waited / 1000} seconds.`)
+  }
+}
+
 /**
  * Checks one part of a request against its schema and throws `InvalidRequest` with every refused field. A path that its
  * schema refuses names nothing: not found.
@@ -48,7 +63,10 @@ export function parsePart(
     throw new DomainError('not_found', 'Not Found')
   }
   throw new InvalidRequest(
-    result.error.issues.flatMap((issue) => toRefusedFields(location, issue)),
+    result.error.issues
+      .slice(0, MAX_REFUSED)
+      .flatMap((issue) => toRefusedFields(location, issue))
+      .slice(0, MAX_REFUSED),
     location === 'body' ? value : null,
   )
 }
@@ -57,42 +75,64 @@ export function parsePart(
 export async function readBody(
   request: Request,
   optional: boolean,
+  patience = MAX_BODY_MS,
 ): Promise<{ text: string; value: unknown }> {
   if (Number(request.headers.get('Content-Length') ?? 0) > MAX_BODY_BYTES) {
     throw new BodyTooLarge()
   }
-  const text = await readText(request)
+  const text = request.body === null ? '' : await readInTime(request.body, patience)
   if (text.trim() === '') {
     if (optional) {
       return { text: '{}', value: {} }
     }
     throw new InvalidRequest([{ loc: ['body'], msg: 'Field required', type: 'missing' }], null)
   }
+  const value = parseText(text)
+  if (isTooDeep(value)) {
+    throw noJson(`nested more than ${MAX_JSON_DEPTH} levels deep`)
+  }
+  return { text, value }
+}
+
+function parseText(text: string): unknown {
   try {
-    return { text, value: JSON.parse(text) }
+    return JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new InvalidRequest(
-      [{ loc: ['body'], msg: `JSON decode error: ${reason}`, type: 'json_invalid' }],
-      null,
-    )
+    throw noJson(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function noJson(reason: string): InvalidRequest {
+  return new InvalidRequest(
+    [{ loc: ['body'], msg: `JSON decode error: ${reason}`, type: 'json_invalid' }],
+    null,
+  )
+}
+
+async function readInTime(body: ReadableStream<Uint8Array>, patience: number): Promise<string> {
+  const reader = body.getReader()
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new BodyTooSlow(patience)), patience)
+  try {
+    return await Promise.race([readText(reader), late])
+  } finally {
+    clearTimeout(timer)
+    // Of a body that was read to its end nothing is left to cancel.
+    void reader.cancel().catch(() => undefined)
   }
 }
 
 /** Counts while reading: a chunked body has no Content-Length. */
-async function readText(request: Request): Promise<string> {
-  if (request.body === null) {
-    return ''
-  }
+async function readText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder()
   let bytes = 0
   let text = ''
-  for await (const chunk of request.body) {
-    bytes += chunk.byteLength
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    bytes += next.value.byteLength
     if (bytes > MAX_BODY_BYTES) {
       throw new BodyTooLarge()
     }
-    text += decoder.decode(chunk, { stream: true })
+    text += decoder.decode(next.value, { stream: true })
   }
   return text + decoder.decode()
 }

@@ -78,8 +78,7 @@ function responses(endpoint: DeclaredEndpoint, components: Components): Json {
       ...(schema === null ? {} : { content: content(schema, components) }),
     },
   ])
-  const errors = new Set(endpoint.errors ?? [])
-  const refused = [...errors, ...(endpoint.open === true ? [] : [401 as const])].map((status) => [
+  const refused = [...errorsOf(endpoint)].map((status) => [
     status,
     { description: ERRORS[status], content: content(problem, components) },
   ])
@@ -88,6 +87,16 @@ function responses(endpoint: DeclaredEndpoint, components: Components): Json {
       ? []
       : [[422, { description: ERRORS[422], content: content(validationProblem, components) }]]
   return Object.fromEntries([...invalid, ...refused, ...answers])
+}
+
+/** What it says of itself, and what happens before it is asked: who calls, what is named in the path, how a body comes. */
+function errorsOf({ errors = [], open, params, body }: DeclaredEndpoint): Set<number> {
+  return new Set([
+    ...errors,
+    ...(open === true ? [] : [401, 403, 503]),
+    ...(params === undefined ? [] : [404]),
+    ...(body === undefined ? [] : [408, 413]),
+  ])
 }
 
 function parameters(
@@ -163,6 +172,7 @@ const ERRORS: Record<number, string> = {
   401: 'No key, or one that is not valid',
   403: 'The key does not allow this',
   404: 'There is no such object',
+  408: 'The body did not come in time',
   409: 'The request is at odds with what is stored',
   413: 'The body is too large',
   422: 'The request is not valid',

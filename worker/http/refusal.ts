@@ -1,11 +1,11 @@
 import { DomainError, type ErrorCode } from '#domain/errors.ts'
 import { Unauthorized } from './auth.ts'
-import { BodyTooLarge, InvalidRequest } from './input.ts'
+import { BodyTooLarge, BodyTooSlow, InvalidRequest } from './input.ts'
 import type { RefusedField } from './refused-field.ts'
 
 /** How an error is told to the client, in Prefect's shapes. */
 export interface Refusal {
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 422 | 500 | 503
+  status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 422 | 500 | 503
   body: Record<string, unknown>
   headers?: Record<string, string>
 }
@@ -35,6 +35,9 @@ export function toRefusal(error: unknown): Refusal {
   }
   if (error instanceof BodyTooLarge) {
     return { status: 413, body: { detail: error.message } }
+  }
+  if (error instanceof BodyTooSlow) {
+    return { status: 408, body: { detail: error.message } }
   }
   if (error instanceof Unauthorized) {
     return {

@@ -1,3 +1,5 @@
+import { permissionOf } from './operation-permissions.ts'
+
 /**
  * What the code inside a run may do with its run token, beyond reading: start flow runs and wait for them, and report
  * states, task runs, logs and events. It may configure nothing, delete nothing and claim nothing. That a run proposes
@@ -28,6 +30,7 @@ const WRITES: ReadonlySet<string> = new Set([
   'post /concurrency_limits/decrement',
   'post /logs/',
   'post /events',
+  'get /events/in',
   'post /artifacts/',
   'patch /artifacts/{id}',
   // Block.save() in a flow: what there is of a class, then the document.
@@ -43,13 +46,7 @@ const WRITES: ReadonlySet<string> = new Set([
   'delete /variables/name/{name}',
 ])
 
-/** Reads that are POSTs, since filters are bodies. */
-const READ =
-  /\/(filter|count|paginate|rows|facets|histogram|history|lateness|count-by\/\{countable\})$/
-
 /** @param path as the route was declared: `/flow_runs/{id}` */
 export function runMay(method: string, path: string): boolean {
-  return (
-    method === 'get' || WRITES.has(`${method} ${path}`) || (method === 'post' && READ.test(path))
-  )
+  return permissionOf(method, path) === 'see' || WRITES.has(`${method} ${path}`)
 }

@@ -1,17 +1,28 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
-import type { Bindings, Workspace } from '#storage/workspace.ts'
-import { credentialsIn, identifyToken, tokenOf, Unauthorized, type Identity } from './auth.ts'
+import { DomainError } from '#domain/errors.ts'
+import type { Bindings } from '#storage/workspace.ts'
+import {
+  credentialsIn,
+  identifyToken,
+  tokenOf,
+  Unauthorized,
+  type Address,
+  type Identity,
+} from './auth.ts'
 import { endpoint, type Api, type AppEnv } from './endpoint.ts'
 import { Inbox } from './inbox.ts'
+import { requireOperation } from './rights.ts'
 
 /** A client that does not say who it is within this time is gone. */
 const AUTH_WAIT_MS = 10_000
-/** How soon a revoked key loses its socket. */
-const RECHECK_MS = 60_000
+/** With the time that a look at a key is good for (`access-cache.ts`): a revoked key loses its socket within five seconds. */
+const RECHECK_MS = 2000
 /** A close frame has room for 123 bytes. Prefect's client shows the reason to its user. */
 const NO_CREDENTIALS =
   "No credentials. Sockets don't carry PREFECT_API_KEY: set PREFECT_API_AUTH_STRING to the key"
+
+const MAX_REASON = 120
 
 const authFrame = z.object({ type: z.literal('auth'), token: z.string().nullish() })
 
@@ -59,6 +70,8 @@ export function socketRoute(
         bindings: context.env,
         address: context.req.param(),
         header: tokenOf(context.req.header('Authorization')),
+        path: spec.path,
+        defer: (work) => context.executionCtx.waitUntil(work),
       }
       const needsFrame = offered.includes('prefect') || knock.header === undefined
       const known = needsFrame ? undefined : await authorize(knock, knock.header)
@@ -79,17 +92,15 @@ export function socketRoute(
   )
 }
 
-interface Address {
-  account_id?: string
-  workspace_id?: string
-}
-
 /** What an upgrade says of who is there. */
 interface Knock {
   bindings: Bindings
   address: Address
   /** The token of the Authorization header. */
   header: string | undefined
+  /** The socket's, as it was declared. */
+  path: string
+  defer: (work: Promise<unknown>) => void
 }
 
 async function open(
@@ -122,6 +133,8 @@ async function open(
   } catch (error) {
     if (error instanceof Unauthorized) {
       closeSocket(socket, 1008, 'Invalid token')
+    } else if (error instanceof DomainError && error.code === 'forbidden') {
+      closeSocket(socket, 1008, error.message.slice(0, MAX_REASON))
     } else {
       // The store or an object is away, or the client has gone; 1011 makes a client come back.
       closeSocket(socket, 1011, 'The server is away; connect again')
@@ -131,19 +144,15 @@ async function open(
 
 /** Who it is. Throws `Unauthorized`; a foreign address is as one that does not exist. */
 async function authorize(knock: Knock, token: string | undefined): Promise<Identity> {
-  const identity = await identifyToken(knock.bindings, token, Date.now() * 1000, true)
-  if (!isAddressOf(knock.address, identity.workspace)) {
-    throw new Unauthorized()
-  }
-  return identity
-}
-
-function isAddressOf({ account_id, workspace_id }: Address, workspace: Workspace): boolean {
-  return (
-    (account_id === undefined && workspace_id === undefined) ||
-    (account_id?.toLowerCase() === workspace.account_id &&
-      workspace_id?.toLowerCase() === workspace.id)
+  const { bindings, address, path, defer } = knock
+  const options = { now: Date.now() * 1000, survivesOutage: true, defer }
+  const identity = await identifyToken(bindings, token, address, options).catch(
+    (error: unknown) => {
+      throw error instanceof DomainError ? new Unauthorized() : error
+    },
   )
+  await requireOperation(identity, 'get', path, {})
+  return identity
 }
 
 /** Looks at the key again and again while the socket is open. Timers in the Worker cost nothing while they wait. */
@@ -151,7 +160,7 @@ function recheck(socket: WebSocket, inbox: Inbox, authorizeAgain: () => Promise<
   const timer = setInterval(() => {
     authorizeAgain().catch((error: unknown) => {
       // A store that is away says nothing against the key.
-      if (error instanceof Unauthorized) {
+      if (error instanceof Unauthorized || error instanceof DomainError) {
         closeSocket(socket, 1008, 'Invalid token')
       }
     })

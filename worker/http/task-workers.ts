@@ -33,10 +33,6 @@ export function addTaskWorkerRoutes(api: Api): void {
         'Receive deferred task runs: a WebSocket. After `auth`, `{"type":"subscribe","keys":[…],"client_id":"…"}`; each task run is answered `{"type":"ack"}`',
     },
     async (connection) => {
-      if (connection.caller.kind === 'run') {
-        closeSocket(connection.socket, 1008, 'A run token does not allow this; use an API key.')
-        return
-      }
       const upgrade = new Request('https://queue/', { headers: { Upgrade: 'websocket' } })
       const queue = (await taskQueueStub(connection.workspace).fetch(upgrade)).webSocket
       if (queue === null) {

@@ -75,7 +75,18 @@ export async function planWorkspace(
       values: [workspaceId, home, time],
     })),
     await insertApiKeyStatement(
-      { id: keyId, workspace_id: workspaceId, name: spec.key_name, text: key, expires: null },
+      {
+        id: keyId,
+        kind: 'workspace',
+        workspace_id: workspaceId,
+        owner_id: null,
+        name: spec.key_name,
+        text: key,
+        scopes: null,
+        work_pool_ids: null,
+        created_by: null,
+        expires: null,
+      },
       now,
     ),
   ]

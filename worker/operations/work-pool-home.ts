@@ -48,6 +48,23 @@ export async function servedHome(
   return home?.work_pool_id === id ? await workPoolHome(workspace, name) : undefined
 }
 
+/**
+ * For who may only know of some pools: any other is as one that never existed.
+ * @throws DomainError `not_found` when none of these pools has the name
+ */
+export async function requireServed(
+  workspace: Workspace,
+  name: string,
+  poolIds: readonly string[],
+): Promise<void> {
+  const key = await homeKey(workspace, name)
+  const home = key === undefined ? undefined : await findHome(workspace, key)
+  const id = home?.work_pool_id ?? undefined
+  if (id === undefined || !poolIds.includes(id)) {
+    throw new DomainError('not_found', `Work pool "${name}" not found.`)
+  }
+}
+
 /** Its home says that the pool is deleted: the next look asks the store. */
 export function forgetWorkPool(workspace: Workspace, name: string): void {
   known.delete(`${workspace.id}:${name}`)

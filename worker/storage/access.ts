@@ -1,20 +1,43 @@
 import { apiKeyHint } from '#core/api-key.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { KeyKind, Permission } from '#domain/permissions.ts'
 import type { WorkspaceRow } from './workspace.ts'
 
 // The control store: who is calling. Takes the database, since there is no workspace before the caller is known.
 
 export interface Access {
-  key: { id: string; name: string; expires: string | null; revoked: string | null }
-  workspace: WorkspaceRow
+  key: {
+    id: string
+    name: string
+    kind: KeyKind
+    /** Null: it is bound to none. */
+    workspace_id: string | null
+    owner_id: string | null
+    scopes: string[] | null
+    /** The ids of the pools that it serves; null: all. */
+    work_pool_ids: string[] | null
+    expires: string | null
+    revoked: string | null
+    last_used: string | null
+  }
+  /** Its owner's role in the workspace; null for keys that nobody owns, and for owners who have none there. */
+  role: string | null
+  /** Undefined: a key that is not bound to one, and an address that names none or none of its owner's. */
+  workspace: WorkspaceRow | undefined
 }
 
 export interface NewApiKey {
   id: string
-  workspace_id: string
+  kind: KeyKind
+  /** Null: good for every workspace that its owner has a role in. */
+  workspace_id: string | null
+  owner_id: string | null
   name: string
   /** The key's text; only its hash is stored. */
   text: string
+  scopes: readonly Permission[] | null
+  work_pool_ids: readonly string[] | null
+  created_by: string | null
   expires: string | null
 }
 
@@ -32,15 +55,21 @@ export interface PlainStatement {
 
 export async function insertApiKeyStatement(key: NewApiKey, now: Micros): Promise<PlainStatement> {
   return {
-    sql: `INSERT INTO api_key (hash, id, created, workspace_id, name, hint, expires, revoked)
-       VALUES (?, ?, ?, ?, ?, ?, ?, NULL)`,
+    sql: `INSERT INTO api_key
+       (hash, id, created, kind, workspace_id, owner_id, name, hint, scopes, work_pool_ids, created_by, expires)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     values: [
       await hashApiKey(key.text),
       key.id,
       formatTimestamp(now),
+      key.kind,
       key.workspace_id,
+      key.owner_id,
       key.name,
       apiKeyHint(key.text),
+      key.scopes === null ? null : JSON.stringify(key.scopes),
+      key.work_pool_ids === null ? null : JSON.stringify(key.work_pool_ids),
+      key.created_by,
       key.expires,
     ],
   }
@@ -49,27 +78,92 @@ export async function insertApiKeyStatement(key: NewApiKey, now: Micros): Promis
 const WORKSPACE_COLUMNS = `workspace.id, workspace.account_id, workspace.name, workspace.region,
   workspace.event_streams, workspace.log_shards, workspace.store`
 
-/** The key with that hash and its workspace, whether or not it has expired or been revoked. */
-export async function findAccess(db: D1Database, hash: string): Promise<Access | undefined> {
+/** What names a key and the address that it is used at, for a cache. */
+export function accessId(hash: string, address: string | undefined): string {
+  return address === undefined ? hash : `${hash} ${address}`
+}
+
+interface AccessRow extends Nullable<WorkspaceRow> {
+  key_id: string
+  key_name: string
+  kind: KeyKind
+  bound_to: string | null
+  owner_id: string | null
+  scopes: string | null
+  work_pool_ids: string | null
+  expires: string | null
+  revoked: string | null
+  last_used: string | null
+  role: string | null
+}
+type Nullable<T> = { [K in keyof T]: T[K] | null }
+
+/**
+ * The key with that hash and the workspace that it opens: its own, or for one that is bound to none that of the address, where
+ * its owner has a role; without an address the owner's only one. Whether or not the key has expired or been revoked.
+ * @param id of `accessId`
+ */
+export async function findAccess(db: D1Database, id: string): Promise<Access | undefined> {
+  const [hash, address = null] = id.split(' ')
   const row = await db
     .prepare(
-      `SELECT ${WORKSPACE_COLUMNS}, api_key.id AS key_id, api_key.name AS key_name, api_key.expires, api_key.revoked
-       FROM api_key JOIN workspace ON workspace.id = api_key.workspace_id WHERE api_key.hash = ?`,
+      `SELECT ${WORKSPACE_COLUMNS}, member.role, api_key.id AS key_id, api_key.name AS key_name, api_key.kind,
+         api_key.workspace_id AS bound_to, api_key.owner_id, api_key.scopes, api_key.work_pool_ids, api_key.expires, api_key.revoked, api_key.last_used
+       FROM api_key
+       LEFT JOIN workspace_member AS member
+         ON api_key.owner_id IS NOT NULL AND member.member_id = api_key.owner_id
+         AND member.member_kind = CASE api_key.kind WHEN 'personal' THEN 'user' ELSE 'service_account' END
+         AND (member.workspace_id = coalesce(api_key.workspace_id, ?2)
+           OR (coalesce(api_key.workspace_id, ?2) IS NULL AND (SELECT count(*) FROM workspace_member AS one
+             WHERE one.member_kind = member.member_kind AND one.member_id = member.member_id) = 1))
+       LEFT JOIN workspace ON workspace.id = coalesce(api_key.workspace_id, member.workspace_id)
+       WHERE api_key.hash = ?1`,
     )
-    .bind(hash)
-    .first<
-      WorkspaceRow & {
-        key_id: string
-        key_name: string
-        expires: string | null
-        revoked: string | null
-      }
-    >()
+    .bind(hash, address)
+    .first<AccessRow>()
   if (row === null) {
     return undefined
   }
-  const { key_id, key_name, expires, revoked, ...workspace } = row
-  return { key: { id: key_id, name: key_name, expires, revoked }, workspace }
+  const { id: workspaceId, account_id, name, region, event_streams, log_shards, store } = row
+  return {
+    key: {
+      id: row.key_id,
+      name: row.key_name,
+      kind: row.kind,
+      workspace_id: row.bound_to,
+      owner_id: row.owner_id,
+      scopes: parseList(row.scopes),
+      work_pool_ids: parseList(row.work_pool_ids),
+      expires: row.expires,
+      revoked: row.revoked,
+      last_used: row.last_used,
+    },
+    role: row.role,
+    workspace:
+      workspaceId === null
+        ? undefined
+        : ({
+            id: workspaceId,
+            account_id,
+            name,
+            region,
+            event_streams,
+            log_shards,
+            store,
+          } as WorkspaceRow),
+  }
+}
+
+function parseList(text: string | null): string[] | null {
+  return text === null ? null : (JSON.parse(text) as string[])
+}
+
+/** Notes that a key is in use. */
+export async function noteKeyUse(db: D1Database, id: string, now: Micros): Promise<void> {
+  await db
+    .prepare('UPDATE api_key SET last_used = ? WHERE id = ?')
+    .bind(formatTimestamp(now), id)
+    .run()
 }
 
 export async function findWorkspaceRow(
@@ -81,12 +175,4 @@ export async function findWorkspaceRow(
     .bind(id)
     .first<WorkspaceRow>()
   return row ?? undefined
-}
-
-/** Ends a key's validity; workers that have it cached follow within seconds. */
-export async function revokeApiKey(db: D1Database, id: string, now: Micros): Promise<void> {
-  await db
-    .prepare('UPDATE api_key SET revoked = ? WHERE id = ? AND revoked IS NULL')
-    .bind(formatTimestamp(now), id)
-    .run()
 }

@@ -42,6 +42,7 @@ const columns = {
   concurrency_key: deployment.concurrency_key,
   max_waiting_runs: deployment.max_waiting_runs,
   start_within_seconds: deployment.start_within_seconds,
+  signature: deployment.signature,
   job_variables: deployment.job_variables,
   parameters: deployment.parameters,
   tags: deployment.tags,

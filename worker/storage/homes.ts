@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull } from 'drizzle-orm'
 import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { home } from './schema/access.ts'
@@ -57,6 +57,16 @@ export async function insertHome(
       return key
     }
   }
+}
+
+/** The homes of all pools that the workspace has or had. */
+export async function listPoolHomes(workspace: Workspace): Promise<HomeKey[]> {
+  const rows = await workspace.store
+    .select({ key: home.key })
+    .from(home)
+    .where(and(eq(home.workspace_id, workspace.id), isNotNull(home.work_pool_id)))
+    .orderBy(home.key)
+  return rows.map(({ key }) => key)
 }
 
 /** One of the workspace's homes for runs without a pool, by a hash of the id. */

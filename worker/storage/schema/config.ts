@@ -1,6 +1,6 @@
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { CreatedBy, JsonObject } from '#core/wire/common.ts'
-import type { ConcurrencyKey, ConcurrencyOptions } from '#core/wire/deployment.ts'
+import type { ConcurrencyKey, ConcurrencyOptions, Deployment } from '#core/wire/deployment.ts'
 import type { MissedRuns, Schedule } from '#core/wire/schedule.ts'
 import type { WorkPool } from '#core/wire/work-pool.ts'
 
@@ -47,6 +47,7 @@ export const deployment = sqliteTable(
     concurrency_key: json<ConcurrencyKey>(),
     max_waiting_runs: integer(),
     start_within_seconds: integer(),
+    signature: json<Deployment['signature']>(),
     job_variables: json<JsonObject>().notNull(),
     parameters: json<JsonObject>().notNull(),
     parameter_openapi_schema: json<JsonObject>(),

@@ -1,0 +1,94 @@
+import type { Permission } from '#domain/permissions.ts'
+
+/** Reads that are POSTs, since filters are bodies. */
+const READ =
+  /\/(filter|count|paginate|rows|facets|histogram|history|lateness|validate|preview|concurrency_status|counts|count-\w+|next-runs|count-by\/\{countable\})$/
+
+const RUN: ReadonlySet<string> = new Set([
+  // A script that runs by itself makes its flow known first.
+  'post /flows/',
+  'post /flow_runs/',
+  'patch /flow_runs/{id}',
+  'post /flow_runs/{id}/set_state',
+  'post /flow_runs/{id}/resume',
+  'patch /flow_runs/{id}/labels',
+  'post /flow_runs/{id}/input',
+  'delete /flow_runs/{id}/input/{key}',
+  'post /flow_runs/bulk_set_state',
+  'post /flow_runs/bulk_cancel',
+  'post /flow_runs/bulk_retry',
+  'post /flow_runs/bulk_pause',
+  'post /jobs/{id}/cancel',
+  'post /deployments/{id}/create_flow_run',
+  'post /deployments/{id}/create_flow_run/bulk',
+  'post /deployments/{id}/create_flow_runs',
+  'post /deployments/{id}/schedule',
+  'post /deployments/{id}/backfill',
+  'post /task_runs/',
+  'patch /task_runs/{id}',
+  'post /task_runs/{id}/set_state',
+  'get /task_runs/subscriptions/scheduled',
+  'post /v2/concurrency_limits/increment',
+  'post /v2/concurrency_limits/increment-with-lease',
+  'post /v2/concurrency_limits/decrement',
+  'post /v2/concurrency_limits/decrement-with-lease',
+  'post /v2/concurrency_limits/leases/{lease_id}/renew',
+  'post /concurrency_limits/increment',
+  'post /concurrency_limits/decrement',
+  'post /logs/',
+  'post /events',
+  'get /events/in',
+  'post /artifacts/',
+  'patch /artifacts/{id}',
+  'put /saved_searches/',
+])
+
+const SERVE: ReadonlySet<string> = new Set([
+  'post /work_pools/{name}/claim',
+  'post /work_pools/{name}/accept',
+  'post /work_pools/{name}/renew',
+  'post /work_pools/{name}/finish',
+  'get /work_pools/{name}/doorbell',
+  'post /work_pools/{name}/get_scheduled_flow_runs',
+  'post /work_pools/{work_pool_name}/workers/heartbeat',
+  'post /work_queues/{id}/get_runs',
+  'post /deployments/get_scheduled_flow_runs',
+])
+
+const MANAGE: ReadonlySet<string> = new Set([
+  'put /admin/storage',
+  'delete /admin/storage',
+  'post /diagnostics',
+])
+/** Who may do what, and with which keys: reading that is managing too. */
+const MANAGED = /^\/(keys|members|service_accounts|workspace)(\/|$)/
+
+/** Beside the verbs of SERVE with a pool's name: what Headgate's agent asks. */
+const OF_AGENTS: ReadonlySet<string> = new Set(['get /work_pools/{name}', 'post /logs/'])
+
+/**
+ * The permission that an operation needs. What is not named here changes the configuration, so that a new operation is open to
+ * nobody by oversight.
+ * @param path as the route was declared: `/flow_runs/{id}`
+ */
+export function permissionOf(method: string, path: string): Permission {
+  const operation = `${method} ${path}`
+  if (MANAGE.has(operation) || MANAGED.test(path)) {
+    return 'manage'
+  }
+  if (SERVE.has(operation)) {
+    return 'serve'
+  }
+  if (RUN.has(operation)) {
+    return 'run'
+  }
+  return method === 'get' || (method === 'post' && READ.test(path)) ? 'see' : 'write'
+}
+
+/** Whether a key of an agent may do this at all; which pools it serves is looked at besides. */
+export function agentMay(method: string, path: string): boolean {
+  const operation = `${method} ${path}`
+  return (
+    OF_AGENTS.has(operation) || (SERVE.has(operation) && path.startsWith('/work_pools/{name}/'))
+  )
+}

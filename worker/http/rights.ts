@@ -1,0 +1,68 @@
+import { DomainError } from '#domain/errors.ts'
+import type { Permission } from '#domain/permissions.ts'
+import { requireServed } from '../operations/work-pool-home.ts'
+import type { Identity } from './auth.ts'
+import { agentMay, permissionOf } from './operation-permissions.ts'
+import { runMay } from './run-rights.ts'
+
+/** What a caller without the permission could have that allows it. */
+const NEEDS: Record<Permission, string> = {
+  see: 'the role viewer',
+  run: 'the role runner',
+  write: 'the role developer',
+  secrets: 'the role developer',
+  serve: 'the role developer, or a key of an agent',
+  manage: 'the role owner',
+}
+
+/** @throws DomainError `forbidden` that says what is needed */
+function requirePermission(permissions: ReadonlySet<Permission>, permission: Permission): void {
+  if (!permissions.has(permission)) {
+    throw new DomainError(
+      'forbidden',
+      `This key does not allow that: it needs ${NEEDS[permission]} (permission '${permission}').`,
+    )
+  }
+}
+
+/**
+ * @param path as the route was declared
+ * @param params what stands for its parameters
+ * @throws DomainError `forbidden`; `not_found` for a pool that the key of an agent does not serve
+ */
+export async function requireOperation(
+  identity: Identity,
+  method: string,
+  path: string,
+  params: Record<string, string>,
+): Promise<void> {
+  const { caller, workspace } = identity
+  if (caller.kind === 'run') {
+    if (!runMay(method, path)) {
+      throw new DomainError('forbidden', 'A run token does not allow this; use an API key.')
+    }
+    return
+  }
+  if (caller.key_kind !== 'agent') {
+    requirePermission(identity.permissions, permissionOf(method, path))
+    return
+  }
+  if (!agentMay(method, path)) {
+    throw new DomainError(
+      'forbidden',
+      'A key of an agent does not allow this; use a key of a person or a service account.',
+    )
+  }
+  const { name } = params
+  if (caller.work_pool_ids !== null && name !== undefined) {
+    await requireServed(workspace, name, caller.work_pool_ids)
+  }
+}
+
+/** Whether secrets are to be shown. @throws DomainError `forbidden` where they are asked for by who may not read them */
+export function showsSecrets(permissions: ReadonlySet<Permission>, isAsked: boolean): boolean {
+  if (isAsked) {
+    requirePermission(permissions, 'secrets')
+  }
+  return isAsked
+}

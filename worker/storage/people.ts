@@ -1,0 +1,93 @@
+import { formatTimestamp, type Micros } from '#core/time.ts'
+import type { PlainStatement } from './access.ts'
+
+// People in the control store, where better-auth's own queries don't reach. Takes the database: people belong to no workspace.
+
+export interface Session {
+  user_id: string
+  name: string
+  email: string
+  session_id: string
+  /** Milliseconds. */
+  expires: number
+}
+
+/** The session with that token, also one that has expired. */
+export async function findSession(db: D1Database, token: string): Promise<Session | undefined> {
+  const row = await db
+    .prepare(
+      `SELECT session.id AS session_id, session.expires, user.id AS user_id, user.name, user.email
+       FROM session JOIN user ON user.id = session.user_id WHERE session.token = ?`,
+    )
+    .bind(token)
+    .first<Session>()
+  return row ?? undefined
+}
+
+/** What is asked about a person before it gets an account of its own. */
+export async function hasAnAccount(db: D1Database, userId: string): Promise<boolean> {
+  const row = await db
+    .prepare('SELECT 1 AS one FROM account_member WHERE user_id = ? LIMIT 1')
+    .bind(userId)
+    .first()
+  return row !== null
+}
+
+/** Whether somebody with that address is invited to an account, and has not come yet. */
+export async function isInvited(db: D1Database, email: string, now: Micros): Promise<boolean> {
+  const row = await db
+    .prepare(
+      `SELECT 1 AS one FROM invitation
+       WHERE email = ? AND accepted IS NULL AND revoked IS NULL AND expires > ? LIMIT 1`,
+    )
+    .bind(email.toLowerCase(), formatTimestamp(now))
+    .first()
+  return row !== null
+}
+
+export interface NewPerson {
+  id: string
+  login_id: string
+  name: string
+  email: string
+  /** The hash that the password is proved by. */
+  password: string
+}
+
+/** Makes a person with a password, whose address is taken as proved. */
+export function insertPersonStatements(person: NewPerson, now: Micros): PlainStatement[] {
+  const time = Math.floor(now / 1000)
+  return [
+    {
+      sql: `INSERT INTO user (id, name, email, email_verified, created, updated) VALUES (?, ?, ?, 1, ?, ?)`,
+      values: [person.id, person.name, person.email.toLowerCase(), time, time],
+    },
+    {
+      sql: `INSERT INTO login (id, user_id, provider_id, account_id, password, created, updated)
+         VALUES (?, ?, 'credential', ?, ?, ?, ?)`,
+      values: [person.login_id, person.id, person.id, person.password, time, time],
+    },
+  ]
+}
+
+/** Makes a person an owner of the account and of all its workspaces. */
+export function insertOwnerStatements(
+  accountId: string,
+  userId: string,
+  now: Micros,
+): PlainStatement[] {
+  const time = formatTimestamp(now)
+  return [
+    {
+      sql: `INSERT INTO account_member (account_id, user_id, role, created) VALUES (?, ?, 'owner', ?)
+         ON CONFLICT DO UPDATE SET role = 'owner'`,
+      values: [accountId, userId, time],
+    },
+    {
+      sql: `INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created)
+         SELECT id, 'user', ?, 'owner', ? FROM workspace WHERE account_id = ?
+         ON CONFLICT DO UPDATE SET role = 'owner'`,
+      values: [userId, time, accountId],
+    },
+  ]
+}
