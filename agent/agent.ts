@@ -18,6 +18,7 @@ import { disown, type Recovered, recover } from './recover.ts'
 import type { RunContextOfAgent } from './run.ts'
 import { Runs } from './runs.ts'
 import { type Ladder, stopLadder } from './stop-ladder.ts'
+import { Trust } from './trust/trust.ts'
 import { within } from './within.ts'
 
 /** A drained agent waits so long for the API to take the last ends; after that the next start reports them. */
@@ -37,6 +38,7 @@ export async function startAgent(options: AgentOptions): Promise<ExitCode> {
   })
   try {
     const config = agentConfig(options)
+    const trust = await Trust.load(config.pool, options)
     const identity = await takeIdentity({
       agentsFolder: config.agentsFolder,
       apiUrl: config.client.apiUrl,
@@ -44,7 +46,7 @@ export async function startAgent(options: AgentOptions): Promise<ExitCode> {
       name: config.name,
     })
     try {
-      return await serve(config, identity, log)
+      return await serve(config, identity, trust, log)
     } finally {
       await identity.release()
     }
@@ -62,21 +64,41 @@ function writeToStandardError(line: string): void {
   process.stderr.write(line)
 }
 
-async function serve(config: AgentConfig, identity: Identity, log: AgentLog): Promise<ExitCode> {
+async function serve(
+  config: AgentConfig,
+  identity: Identity,
+  trust: Trust,
+  log: AgentLog,
+): Promise<ExitCode> {
+  const limit = trust.limit(config.limit)
   log.info(
-    `agent ${config.name} serves pool ${config.pool} at ${config.client.apiUrl}, ${config.limit === MAX_RUNS ? 'no limit' : `limit ${config.limit}`}`,
+    `agent ${config.name} serves pool ${config.pool} at ${config.client.apiUrl}, ${limit === MAX_RUNS ? 'no limit' : `limit ${limit}`}`,
     { queues: config.queues?.join(','), agent: identity.agentId, version: config.version },
   )
+  if (trust.isActive) {
+    log.info(trust.summary)
+  }
   const end = new AbortController()
   // Each run listens to it.
   setMaxListeners(0, end.signal)
   const fatal = Promise.withResolvers<never>()
-  const runs = new Runs(config.limit)
-  const shared = shareAmongRuns(config, identity, log, runs, end.signal, fatal.reject)
+  const runs = new Runs(limit)
+  const shared = {
+    ...shareAmongRuns(config, identity, log, runs, end.signal, fatal.reject),
+    maxRunSeconds: () => trust.maxRunSeconds,
+  }
   const ladder = stopLadder(runs, log)
+  const readAnew = () => {
+    void trust.reload(log).then(() => {
+      runs.limit = trust.limit(config.limit)
+    })
+  }
+  if (trust.isActive) {
+    process.on('SIGHUP', readAnew)
+  }
   try {
     const recovered = await recover(shared, identity.runsFolder, log)
-    const working = work(config, identity, log, shared, ladder, recovered)
+    const working = work(config, identity, log, { shared, trust }, ladder, recovered)
     await Promise.race([working, ladder.killed, fatal.promise])
     if (ladder.wasKilled) {
       return EXIT.interrupted
@@ -84,6 +106,7 @@ async function serve(config: AgentConfig, identity: Identity, log: AgentLog): Pr
     log.info('agent has stopped')
     return EXIT.ok
   } finally {
+    process.off('SIGHUP', readAnew)
     ladder.dismantle()
     end.abort()
   }
@@ -96,7 +119,7 @@ function shareAmongRuns(
   runs: Runs,
   signal: AbortSignal,
   onFatal: (error: FatalError) => void,
-): RunContextOfAgent {
+): Omit<RunContextOfAgent, 'maxRunSeconds'> {
   const finishes = new Finishes({ client, log, pool, agentId, signal })
   return { client, log, runs, finishes, onFatal, signal }
 }
@@ -106,17 +129,18 @@ async function work(
   config: AgentConfig,
   { agentId, runsFolder }: Identity,
   log: AgentLog,
-  shared: RunContextOfAgent,
+  { shared, trust }: { shared: RunContextOfAgent; trust: Trust },
   ladder: Ladder,
   recovered: Recovered,
 ): Promise<void> {
   const { client, pool, queues, headgateScript } = config
   const { runs } = shared
+  const limit = trust.limit(config.limit)
   const agent = {
     agent_id: agentId,
     name: config.name,
     version: config.version,
-    limit: config.limit === MAX_RUNS ? null : config.limit,
+    limit: limit === MAX_RUNS ? null : limit,
   }
   const onMissing = (missing: ExecutionKey[]) => {
     void disown(shared, runsFolder, missing)
@@ -137,7 +161,7 @@ async function work(
     if (served !== undefined) {
       const signal = ladder.draining
       const link = { client, log, pool, agent, runs, queues, doorbell, leases, signal }
-      await poll({ ...link, ...served, runsFolder, headgateScript, shared })
+      await poll({ ...link, ...served, runsFolder, headgateScript, trust, shared })
     }
   }
   const polling = async () => {

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import type { Client } from '../core/client.ts'
 import { EXIT } from './exit-codes.ts'
 import { FatalError } from './fatal-error.ts'
+import type { TrustOptions } from './trust/trust.ts'
 
 /** What `headgate agent start` gives. */
-export interface AgentOptions {
+export interface AgentOptions extends TrustOptions {
   client: Client
   pool: string
   /** Absent or empty: all queues of the pool. */

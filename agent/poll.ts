@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { backoffMs, errorKind } from '../core/retry.ts'
+import { isUuid } from '../core/uuid.ts'
 import { sleep } from '../core/sleep.ts'
 import { type ClaimedRun, claimedRun, type ClaimResult } from '../core/wire/execution.ts'
 import { callPersistently, MAX_PAUSE_MS, noteFailure, sentence } from './calls.ts'
@@ -9,8 +10,9 @@ import type { Driver } from './infra/driver.ts'
 import { hostClock } from './infra/host-clock.ts'
 import type { Leases, LeasesOptions } from './leases.ts'
 import { Run, type RunContextOfAgent } from './run.ts'
-import { createRunFolder, runFolder } from './run-folder.ts'
+import { createRunFolder, noteInOutput, runFolder } from './run-folder.ts'
 import type { Runs } from './runs.ts'
+import type { Trust } from './trust/trust.ts'
 
 export interface PollOptions extends Omit<LeasesOptions, 'onMissing'> {
   /** The pool's id: another pool that gets its name when it is deleted is not for this agent. */
@@ -22,6 +24,8 @@ export interface PollOptions extends Omit<LeasesOptions, 'onMissing'> {
   driver: Driver
   runsFolder: string
   headgateScript: string
+  /** What this host lets the API have it do. */
+  trust: Trust
   shared: RunContextOfAgent
   /** Aborts when no more runs are to be taken. */
   signal: AbortSignal
@@ -129,7 +133,7 @@ async function take(options: PollOptions, result: ClaimResult, stamp: number): P
     result.runs.map(async (claimed) => {
       const run = await writeDown(options, claimed)
       if (run !== undefined) {
-        claims.set(run, problemOf(claimed) ?? claimed)
+        claims.set(run, problemOf(claimed) ?? options.trust.judge(claimed).refusal ?? claimed)
       }
     }),
   )
@@ -150,12 +154,25 @@ async function take(options: PollOptions, result: ClaimResult, stamp: number): P
     } else if (typeof claimed === 'string') {
       run.refuse(claimed)
     } else {
+      await warn(options, run, claimed)
       const { apiUrl } = options.client
-      const { headgateScript } = options
-      run.begin(options.driver, { claimed, apiUrl, headgateScript }, lease)
+      const { headgateScript, trust } = options
+      const { policy, pins: pinned } = trust
+      run.begin(options.driver, { claimed, apiUrl, headgateScript, policy, pinned }, lease)
     }
   }
   options.leases.expectWithin(result.renew_seconds)
+}
+
+/** Says to the agent's log and to the run's what the host would rather have refused. */
+async function warn({ trust, log }: PollOptions, run: Run, claimed: ClaimedRun): Promise<void> {
+  const { warning } = trust.judge(claimed)
+  if (warning !== undefined) {
+    log.warn(warning, { flow_run: run.folder.flowRunId })
+    await noteInOutput(run.folder, `Warning: ${warning}`).catch((error: unknown) => {
+      log.error('a warning could not be added to the output of a run', { error: sentence(error) })
+    })
+  }
 }
 
 /** Undefined where the run is already held under this fence: a claim whose answer was lost is delivered again. */
@@ -163,7 +180,8 @@ async function writeDown(options: PollOptions, claimed: ClaimedRun): Promise<Run
   const { runs, runsFolder, shared, log } = options
   const { run_token: _, ...context } = claimed
   const id = claimed.flow_run?.id
-  if (typeof id !== 'string' || !Number.isInteger(claimed.fence)) {
+  // The id names a folder.
+  if (typeof id !== 'string' || !isUuid(id) || !Number.isInteger(claimed.fence)) {
     log.error('a claimed run without id or fence is ignored; is this agent too old for the API?')
     return undefined
   }

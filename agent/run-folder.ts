@@ -1,4 +1,14 @@
-import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClaimedRun } from '../core/wire/execution.ts'
 
@@ -48,6 +58,17 @@ export async function listRunFolders(runsFolder: string): Promise<RunFolder[]> {
 
 export async function removeRunFolder(folder: RunFolder): Promise<void> {
   await rm(folder.path, { recursive: true, force: true, maxRetries: 3 })
+}
+
+/** Adds a line of the agent's own to the run's output, and so to its logs. */
+export async function noteInOutput(folder: RunFolder, line: string): Promise<void> {
+  await appendFile(join(folder.path, 'output.log'), `${line}\n`, { mode: 0o600 })
+}
+
+/** When its infrastructure was made, as epoch milliseconds; now, where it was not. */
+export async function beganAt(folder: RunFolder): Promise<number> {
+  const found = await stat(join(folder.path, 'handle.json')).catch(() => undefined)
+  return found?.mtimeMs ?? Date.now()
 }
 
 export async function acknowledge(folder: RunFolder): Promise<void> {

@@ -12,7 +12,7 @@ import {
   type RunOrder,
 } from './infra/driver.ts'
 import { OutputShipper } from './logs.ts'
-import { acknowledge, removeRunFolder, type RunFolder } from './run-folder.ts'
+import { acknowledge, beganAt, removeRunFolder, type RunFolder } from './run-folder.ts'
 import type { Runs } from './runs.ts'
 import { within } from './within.ts'
 
@@ -22,6 +22,8 @@ export interface RunContextOfAgent {
   log: AgentLog
   runs: Runs
   finishes: Finishes
+  /** How long a run may take on this host; undefined: as long as it likes. */
+  maxRunSeconds: () => { seconds: number; rule: string } | undefined
   /** Called with what ends the whole agent. */
   onFatal: (error: FatalError) => void
   /** Aborts when the agent's process is about to end: what is unfinished stays on the disk for the next one. */
@@ -32,6 +34,10 @@ export interface RunContextOfAgent {
 const FLUSH_MS = 5000
 /** Output that could not be sent so long after the end of its run is given up. */
 const LATE_OUTPUT_MS = 10 * 60_000
+/** SIGTERM to SIGKILL for a run that has had its time on this host. */
+const OVERTIME_GRACE_SECONDS = 30
+/** Beyond this Node's timers end at once: 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 type Phase =
   /** Claimed; nothing may be started yet. */
@@ -208,7 +214,27 @@ export class Run {
       // It was asked for while the start could no longer be called off.
       void this.#infrastructure.stop(this.#stop.graceSeconds)
     }
-    return await this.#infrastructure.ended
+    return await this.#endInTime(this.#infrastructure)
+  }
+
+  /** Waits for the end, and stops what takes longer than its host allows. */
+  async #endInTime({ ended }: Infrastructure): Promise<Ending> {
+    const limit = this.#agent.maxRunSeconds()
+    if (limit === undefined) {
+      return await ended
+    }
+    const past = Date.now() - (await beganAt(this.folder))
+    let isOver = false
+    const stop = () => {
+      isOver = true
+      this.stop(OVERTIME_GRACE_SECONDS, limit.rule)
+    }
+    const left = Math.max(0, limit.seconds * 1000 - past)
+    const timer = left > LONGEST_TIMER_MS ? undefined : setTimeout(stop, left)
+    timer?.unref()
+    const ending = await ended
+    clearTimeout(timer)
+    return isOver ? { ...ending, message: `The run was stopped: ${limit.rule}.` } : ending
   }
 
   /** A newer fence is the proof that the older execution is not wanted any more: it must be gone before this one begins. */

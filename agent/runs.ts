@@ -3,12 +3,18 @@ import type { Run } from './run.ts'
 
 /** The executions that this agent answers for, from the claim until their end is acknowledged. */
 export class Runs {
-  readonly #limit: number
+  #limit: number
   readonly #runs = new Map<string, Run>()
   #waiters = new Set<() => void>()
 
   constructor(limit: number) {
     this.#limit = limit
+  }
+
+  /** How many runs at once, from now on; those that are there go on. */
+  set limit(limit: number) {
+    this.#limit = limit
+    this.changed()
   }
 
   /** How many more runs may be taken now. */

@@ -2,8 +2,9 @@ import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import packageFile from '../package/package.json' with { type: 'json' }
+import type { SignatureMode } from '../trust/trust.ts'
 import { type Session, withApi } from './command.ts'
 import { collect, wholeNumber } from './parameters.ts'
 
@@ -12,10 +13,16 @@ interface StartOptions {
   queue?: string[]
   limit?: number
   name?: string
+  trustedKeys?: string
+  signatures?: SignatureMode
+  policy?: string
 }
 
 const CODES = `
 The first SIGTERM or Ctrl-C drains: no new runs, the live ones finish. The second cancels them.
+
+With --trusted-keys it runs only what \`headgate deploy --sign-with\` has signed; the policy file says what
+this host allows at all, /etc/headgate/policy.yaml if there is one. SIGHUP reads both anew.
 
 Exit codes, for whoever supervises it (restarting helps with 1 only):
   0 drained   1 fault of the agent   2 impossible options   3 no such work pool   4 key not accepted
@@ -34,6 +41,20 @@ export function addAgentCommands(program: Command): void {
     .option('-q, --queue <name>', 'only this queue; may be repeated', collect)
     .option('-l, --limit <n>', 'how many runs at once', wholeNumber(1))
     .option('-n, --name <name>', "the agent's name; default: the host's")
+    .addOption(
+      new Option('--trusted-keys <path>', 'public keys of those who sign: a file, or a folder').env(
+        'HEADGATE_TRUSTED_KEYS',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--signatures <mode>',
+        'what is not signed as it must be is refused, or warned of; default with keys: block',
+      )
+        .choices(['block', 'warn'])
+        .env('HEADGATE_SIGNATURES'),
+    )
+    .addOption(new Option('--policy <file>', 'what this host allows').env('HEADGATE_POLICY'))
     .addHelpText('after', CODES)
     .action(withApi(start))
 }
@@ -50,6 +71,10 @@ async function start({ client, out }: Session, options: StartOptions): Promise<v
     queues: options.queue,
     limit: options.limit,
     name: options.name,
+    // Supervisors often set a variable to nothing to have it not set.
+    trustedKeys: options.trustedKeys || undefined,
+    signatures: options.signatures,
+    policy: options.policy || undefined,
     home: resolve(process.env['HEADGATE_HOME'] || join(homedir(), '.headgate')),
     version: packageFile.version,
     headgateScript: realpathSync(process.argv[1] ?? ''),

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { ApiError, type Client } from '../../core/client.ts'
 import type { SchedulePlan } from '../../core/schedule-changes.ts'
 import type { Deployment, DeploymentUpdate } from '../../core/wire/deployment.ts'
@@ -14,6 +15,7 @@ import { parseAssignments, parseJsonObject } from './parameters.ts'
 import { type Project, type ProjectDeployment, readProject } from './project-file.ts'
 import { scheduleOf } from './schedule-options.ts'
 import { describeSchedule } from './schedule-text.ts'
+import { readSigningKey, signedBody } from './sign-deployment.ts'
 
 interface Prepared {
   entry: ProjectDeployment
@@ -36,8 +38,11 @@ export async function deployAll(
   }
   const pools = new Set(prepared.map(({ entry }) => poolOf(entry)))
   await Promise.all([...pools].map((pool) => findPool(client, pool)))
+  const ready = await Promise.all(
+    prepared.map((each) => signIfAsked(client, each, options, project.folder)),
+  )
   const deployed: Deployment[] = []
-  for (const each of prepared) {
+  for (const each of ready) {
     // In the file's order, so that a failure leaves a known part done.
     deployed.push(await deployOne(client, out, each))
   }
@@ -48,6 +53,30 @@ export async function deployAll(
     }
   })
   await Promise.all([...pools].map((pool) => warnWithoutAgent(client, out, pool)))
+}
+
+/** A key that the command line names goes before that of the file, which is meant from the file's folder. */
+async function signIfAsked(
+  client: Client,
+  prepared: Prepared,
+  options: DeployOptions,
+  folder: string,
+): Promise<Prepared> {
+  const { entry, source, body } = prepared
+  const file =
+    options.signWith || (entry.sign_with == null ? undefined : resolve(folder, entry.sign_with))
+  if (file === undefined) {
+    return prepared
+  }
+  const signed = await signedBody(client, {
+    flowName: source.flowName,
+    deploymentName: entry.name,
+    pool: poolOf(entry),
+    body,
+    privateKey: readSigningKey(file),
+    acceptTemplate: options.acceptTemplate === true,
+  })
+  return { ...prepared, body: signed }
 }
 
 function choose(options: DeployOptions, words: readonly string[]): Project {
@@ -181,7 +210,13 @@ function report(out: Output, prepared: Prepared, deployment: Deployment, done: s
     `${done} ${fullName(prepared)}${where}`,
     ...(when.length === 0 ? [] : [when.join('; ')]),
     ...(paused ? ['(paused)'] : []),
+    ...(prepared.body.signature ? ['(signed)'] : []),
   ])
+  if (deployment.signature && !prepared.body.signature) {
+    out.note(
+      '  it carries the signature of an earlier deploy: give --sign-with to have agents take what is new',
+    )
+  }
 }
 
 function tellSchedules(out: Output, done: SchedulePlan | undefined): void {

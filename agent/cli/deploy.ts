@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type Session, withApi } from './command.ts'
 import { collect, wholeNumber } from './parameters.ts'
 import { addScheduleOptions, type ScheduleOptions } from './schedule-options.ts'
@@ -18,6 +18,8 @@ export interface DeployOptions extends ScheduleOptions {
   jobVariable?: string[]
   concurrencyLimit?: number
   paused?: boolean
+  signWith?: string
+  acceptTemplate?: boolean
 }
 
 const EXAMPLES = `
@@ -26,7 +28,8 @@ Deploys what a project file (prefect.yaml) lists, or one flow without a file:
   headgate deploy flows.ts:hello --name hello --pool default --interval 1h
 
 Deploying again changes only what the file or the options mention: a paused deployment or
-schedule stays paused, a limit set elsewhere stays set.
+schedule stays paused, a limit set elsewhere stays set. What is signed is said whole, though:
+job variables that are not mentioned are taken away.
 `
 
 export function addDeployCommand(program: Command): void {
@@ -38,6 +41,13 @@ export function addDeployCommand(program: Command): void {
     .option('-f, --file <path>', 'the project file', 'prefect.yaml')
     .option('-p, --pool <name>', 'the work pool, where the file names none')
     .option('-q, --queue <name>', 'the work queue, where the file names none')
+    .addOption(
+      new Option(
+        '--sign-with <file>',
+        'sign what its runs execute with this private key, for agents that demand it',
+      ).env('HEADGATE_SIGN_WITH'),
+    )
+    .option('--accept-template', "sign also what the work pool's template adds to the job")
     .optionsGroup('Without a project file:')
     .option('-n, --name <name>', "the deployment's name")
     .option('--version <version>')

@@ -184,9 +184,14 @@ function deploymentFields(deployment: Deployment, fullName: string): (readonly [
     ['Parameters', JSON.stringify(deployment.parameters, undefined, 2)],
     ['Job variables', JSON.stringify(deployment.job_variables, undefined, 2)],
     ['Pull steps', JSON.stringify(deployment.pull_steps ?? [], undefined, 2)],
+    ['Signed', signedText(deployment)],
     ['Created', age(deployment.created, at)],
     ['Updated', age(deployment.updated, at)],
   ]
+}
+
+function signedText({ signature }: Deployment): string {
+  return signature === null ? 'no' : `${signature.signed_at} by key ${signature.key_id}`
 }
 
 async function pause({ client, out }: Session, name: string, paused: boolean): Promise<void> {

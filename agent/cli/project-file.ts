@@ -63,6 +63,8 @@ const projectDeployment = z.strictObject({
   concurrency_key: concurrencyKey.nullish(),
   max_waiting_runs: z.int().min(1).nullish(),
   start_within_seconds: z.int().min(1).nullish(),
+  /** The private key that signs it; from the file's folder. */
+  sign_with: z.string().min(1).nullish(),
   paused: z.boolean().nullish(),
   work_pool: z
     .strictObject({

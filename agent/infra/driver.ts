@@ -1,6 +1,7 @@
 import type { ClaimedRun } from '../../core/wire/execution.ts'
 import type { JsonObject } from '../../core/wire/common.ts'
 import type { RunFolder } from '../run-folder.ts'
+import type { HostPolicy } from '../trust/policy-file.ts'
 
 /** Everything that a driver is told about a run that it is to start. */
 export interface RunOrder {
@@ -9,6 +10,10 @@ export interface RunOrder {
   apiUrl: string
   /** Absolute path of the `headgate` script. */
   headgateScript: string
+  /** What this host allows, asked before anything is started. */
+  policy?: HostPolicy | undefined
+  /** The run's process must load the code that is ordered here, and not what it may be told of it elsewhere. */
+  pinned?: boolean | undefined
   /** The lease as it is now: preparing a run can take several renewals. */
   lease: () => Lease
 }

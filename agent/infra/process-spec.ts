@@ -10,7 +10,13 @@ export interface ProcessSpec {
   command: [string, ...string[]]
   /** The command is Prefect's engine, in the Python that `command` begins with. */
   needsPrefect: boolean
+  /** The command is not the job's but `headgate` itself, for a flow in TypeScript. */
+  isOurs: boolean
+  /** The file of the entrypoint, as it is written there; undefined where it names a Python module. */
+  loads: string | undefined
   env: Record<string, string>
+  /** Where programs are looked for. */
+  path: string
   /** Absolute; undefined: a fresh temporary folder. */
   workingDirectory: string | undefined
   /** To be done by the driver; empty where Prefect's engine does them itself. */
@@ -24,6 +30,8 @@ export interface ProcessFacts {
   headgateScript: string
   /** The Node that runs the agent. */
   nodePath: string
+  /** The engine must load the claimed entrypoint, not what the API tells it when it asks. */
+  pinned: boolean
   hostEnv: Record<string, string | undefined>
 }
 
@@ -32,8 +40,9 @@ const ENGINE = 'prefect.engine'
 /** @throws RefusedRun when the job configuration or the deployment does not say what to run */
 export function processSpec(facts: ProcessFacts): ProcessSpec {
   const { deployment, flow_run: flowRun, job_configuration: job } = facts.claimed
-  const command = runCommand(facts)
-  const pullsItself = isPython(deployment?.entrypoint)
+  const asked = commandWords(job['command'])
+  const command = runCommand(facts, asked)
+  const pullsItself = isPython(deployment?.entrypoint) && !facts.pinned
   const pullSteps = pullsItself ? [] : (deployment?.pull_steps ?? [])
   const directory = workingDirectory(facts, pullSteps)
   const env = runEnvironment({
@@ -44,19 +53,28 @@ export function processSpec(facts: ProcessFacts): ProcessSpec {
     flowRunId: flowRun.id,
     contextPath: join(facts.folderPath, 'context.json'),
   })
-  const isOurs = command[1] === facts.headgateScript
+  const isOurs = asked.length === 0 && command[1] === facts.headgateScript
   return {
     command,
     needsPrefect: command.includes(ENGINE),
-    env: isOurs && directory !== undefined ? { ...compileCache(facts), ...env } : env,
+    isOurs,
+    loads: entrypointFile(deployment?.entrypoint),
+    env: {
+      ...(isOurs && directory !== undefined ? compileCache(facts) : {}),
+      ...env,
+      ...(facts.pinned ? pinnedEntrypoint(deployment?.entrypoint) : {}),
+    },
+    path: env['PATH'] ?? '',
     pullSteps,
     workingDirectory: directory,
   }
 }
 
-function runCommand({ claimed, headgateScript, nodePath }: ProcessFacts): [string, ...string[]] {
-  const words = commandWords(claimed.job_configuration['command'])
-  const [program, ...rest] = words
+function runCommand(
+  { claimed, headgateScript, nodePath }: ProcessFacts,
+  asked: readonly string[],
+): [string, ...string[]] {
+  const [program, ...rest] = asked
   if (program !== undefined) {
     return [program, ...rest]
   }
@@ -113,6 +131,16 @@ function isPython(entrypoint: string | null | undefined): boolean {
     (/\.py(:[^:]*)?$/.test(entrypoint) || /^\w+(\.\w+)+$/.test(entrypoint)) &&
     !/\.[cm]?[jt]s(:[^:]*)?$/.test(entrypoint)
   )
+}
+
+/** The file of `path/file.ts:flow` or `path/file.py:flow`. */
+function entrypointFile(entrypoint: string | null | undefined): string | undefined {
+  return /^(?<file>.+\.(?:py|[cm]?[jt]s))(?::[^:]*)?$/.exec(entrypoint ?? '')?.groups?.['file']
+}
+
+/** With it Prefect's engine loads this, and does not ask the API for the deployment. */
+function pinnedEntrypoint(entrypoint: string | null | undefined): Record<string, string> {
+  return entrypoint && isPython(entrypoint) ? { PREFECT__FLOW_ENTRYPOINT: entrypoint } : {}
 }
 
 /** The job's own; else where the deployment says its code lies, unless its pull steps bring it; else undefined. */

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, statSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { mkdir, open, stat, writeFile } from 'node:fs/promises'
-import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseJson, readText, replaceFile, type RunFolder, writeFileSafely } from '../run-folder.ts'
 import {
@@ -13,8 +13,10 @@ import {
   RefusedRun,
   type RunOrder,
 } from './driver.ts'
+import { findProgram } from './find-program.ts'
 import { hostClock } from './host-clock.ts'
 import { toEnding } from './process-ending.ts'
+import { ProcessGuard } from './process-guard.ts'
 import { processSpec } from './process-spec.ts'
 import { groupMembers, isRunning, processStart, signalProcess } from './process-table.ts'
 import { pullCode } from './pull.ts'
@@ -49,8 +51,17 @@ async function start(order: RunOrder, signal: AbortSignal): Promise<Infrastructu
     apiUrl: order.apiUrl,
     headgateScript: order.headgateScript,
     nodePath: process.execPath,
+    pinned: order.pinned ?? false,
     hostEnv: process.env,
   })
+  const guard = new ProcessGuard({
+    policy: order.policy,
+    claimed: order.claimed,
+    folder,
+    spec,
+    hostPath: process.env['PATH'] ?? '',
+  })
+  await guard.admitJob()
   const base = spec.workingDirectory ?? (await temporaryDirectory(folder))
   if (!(await isDirectory(base))) {
     throw new RefusedRun(`the working directory '${base}' does not exist on the agent's host`)
@@ -60,10 +71,12 @@ async function start(order: RunOrder, signal: AbortSignal): Promise<Infrastructu
     env: spec.env,
     outputPath: outputPath(folder),
     onStart: (pid) => notePulling(folder, pid),
+    guard,
     signal,
   })
   signal.throwIfAborted()
-  const command = findProgram(spec.command, spec.env['PATH'] ?? '', cwd)
+  await guard.admitStart(cwd)
+  const command = foundProgram(spec.command, spec.path, cwd)
   if (spec.needsPrefect) {
     await requirePrefect(command[0], { cwd, env: spec.env })
   }
@@ -239,31 +252,17 @@ async function isDirectory(path: string): Promise<boolean> {
   )
 }
 
-/** The command with its program looked up as the run's shell would; many hosts have `python3` only. */
-function findProgram(
+/** The command with its program looked up. */
+function foundProgram(
   [program, ...words]: [string, ...string[]],
   path: string,
   cwd: string,
 ): [string, ...string[]] {
-  const names = program === 'python' ? ['python', 'python3'] : [program]
-  const places = path.split(delimiter).filter((place) => isAbsolute(place))
-  const candidates = names.flatMap((name) =>
-    name.includes('/') ? [resolve(cwd, name)] : places.map((place) => join(place, name)),
-  )
-  const found = candidates.find((candidate) => isExecutable(candidate))
+  const found = findProgram(program, path, cwd)
   if (found === undefined) {
     throw new RefusedRun(
       `the program '${program}' cannot be executed: ${program.includes('/') ? `there is no executable file ${resolve(cwd, program)}` : `it is in none of the folders of PATH (${path})`}`,
     )
   }
   return [found, ...words]
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
 }

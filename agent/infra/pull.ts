@@ -15,6 +15,11 @@ export interface PullOptions {
   env: Record<string, string>
   /** Receives what the steps' programs say. */
   outputPath: string
+  /** Asked before a step works in a folder, and before it clones. Throws where the host does not allow it. */
+  guard: {
+    admitDirectory(path: string): Promise<void>
+    admitRepository(repository: string): Promise<void>
+  }
   /** Called with each program that is started; it leads a process group of its own. */
   onStart: (pid: number) => void
   signal: AbortSignal
@@ -44,19 +49,23 @@ type StepOutput = { directory?: string; stdout?: string }
 
 async function doStep(step: PullStep, options: PullOptions): Promise<StepOutput> {
   if (step.kind === 'set_working_directory') {
-    return { directory: await existingDirectory(step.directory, options.directory) }
+    return { directory: await existingDirectory(step.directory, options) }
   }
   if (step.kind === 'git_clone') {
     return { directory: await clone(step, options) }
   }
-  const cwd = await existingDirectory(step.directory ?? '.', options.directory)
+  const cwd = await existingDirectory(step.directory ?? '.', options)
   const env = { ...options.env, ...step.env }
   const stdout = await runProgram('sh', ['-e', '-c', step.script], { ...options, cwd, env })
   return { stdout: stdout.trim() }
 }
 
-async function existingDirectory(path: string, base: string): Promise<string> {
+async function existingDirectory(
+  path: string,
+  { directory: base, guard }: PullOptions,
+): Promise<string> {
   const directory = isAbsolute(path) ? path : resolve(base, path)
+  await guard.admitDirectory(directory)
   const found = await stat(directory).catch(() => undefined)
   if (found?.isDirectory() !== true) {
     throw new RefusedRun(`the working directory '${directory}' does not exist on the agent's host`)
@@ -68,6 +77,7 @@ async function clone(
   step: Extract<PullStep, { kind: 'git_clone' }>,
   options: PullOptions,
 ): Promise<string> {
+  await options.guard.admitRepository(step.repository)
   const into = join(options.directory, step.into)
   const env = { ...options.env, GIT_TERMINAL_PROMPT: '0', ...credentials(step) }
   const git = (...words: string[]) => runProgram('git', words, { ...options, cwd: into, env })

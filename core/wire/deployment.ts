@@ -16,6 +16,7 @@ import {
   deploymentScheduleCreate,
   deploymentScheduleUpdate,
 } from './schedule.ts'
+import { deploymentSignature, keptSignature } from './signature.ts'
 import { stateCreate } from './state.ts'
 
 const concurrencyOptions = z
@@ -58,6 +59,7 @@ const deploymentBody = {
   max_waiting_runs: z.int().min(1).nullish(),
   /** Headgate's own: a run that has not begun so long after its time is `Cancelled`. */
   start_within_seconds: z.int().min(1).nullish(),
+  signature: deploymentSignature.nullish(),
   enforce_parameter_schema: z.boolean().nullish(),
   parameter_openapi_schema: jsonObject.nullish(),
   parameters: jsonObject.nullish(),
@@ -108,6 +110,8 @@ export const deployment = z
     concurrency_key: concurrencyKey.nullable(),
     max_waiting_runs: z.int().nullable(),
     start_within_seconds: z.int().nullable(),
+    /** Headgate's own. By default null, for agents that are newer than their API. */
+    signature: keptSignature.nullable().default(null),
     job_variables: jsonObject,
     parameters: jsonObject,
     tags: z.array(z.string()),

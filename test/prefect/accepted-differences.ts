@@ -61,7 +61,7 @@ export const DOCUMENT_DIFFERENCES: AcceptedDifference[] = [
   { where: /^FlowRunPolicy\.\w+: minimum 0/, reason: POLICY },
   {
     where:
-      /(infrastructure_retries|missed_runs|concurrency_key|max_waiting_runs|start_within_seconds|start_before|query format|body\.work_pools|body\.work_queues|block_schema_type): is ours only$/,
+      /(infrastructure_retries|missed_runs|concurrency_key|max_waiting_runs|start_within_seconds|signature|start_before|query format|body\.work_pools|body\.work_queues|block_schema_type): is ours only$/,
     reason: OWN_FIELDS,
   },
   { where: / path \w+: format none, not uuid$/, reason: FORMATS },
@@ -83,7 +83,7 @@ export const ANSWER_DIFFERENCES: AcceptedDifference[] = [
   },
   {
     where:
-      /\.(infrastructure_retries|concurrency_key|max_waiting_runs|start_within_seconds|start_before|missed_runs): null, not absent$/,
+      /\.(infrastructure_retries|concurrency_key|max_waiting_runs|start_within_seconds|signature|start_before|missed_runs): null, not absent$/,
     reason: OWN_FIELDS,
   },
   { where: /work_pool_(name|id): "[^"]*", not absent$/, reason: OWN_FIELDS },

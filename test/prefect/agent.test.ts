@@ -25,12 +25,12 @@ afterEach(async () => {
   await agent.stop()
 })
 
-async function startAgent(): Promise<void> {
+async function startAgent(...words: string[]): Promise<void> {
   const environment = {
     ...prefect.server.environment,
     PATH: prefect.environment['PATH'] ?? '',
   }
-  agent = BuiltAgent.start(prefect.sandbox, { pool: 'p', environment })
+  agent = BuiltAgent.start(prefect.sandbox, { pool: 'p', environment, words })
   prefect.transcript.push(() => `--- agent\n${agent.said}`)
   await agent.says('serves pool')
 }
@@ -76,6 +76,25 @@ describe('our agent runs Python flows', () => {
     })
     const run = await client.createFlowRunFromDeployment(id, { parameters: { numbers: 0 } })
     expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed' })
+  })
+
+  it('has the package load what was signed, and ask nobody for it', async () => {
+    const key = prefect.sandbox.path('deploy.key')
+    const { server, sandbox, flows: cwd, client } = prefect
+    const headgate = (...words: string[]) =>
+      sandbox.headgate(words, { env: server.environment, cwd })
+    await headgate('signing-key', 'create', key)
+    const deployed = await headgate(
+      ...['deploy', 'hello.py:hello', '--name', 'signed', '--pool', 'p', '--sign-with', key],
+    )
+    expect(deployed).toMatchObject({ code: 0 })
+    await startAgent('--trusted-keys', `${key}.pub`)
+    const { id } = await client.readDeploymentByName('hello', 'signed')
+    const run = await client.createFlowRunFromDeployment(id, { parameters: { numbers: 0 } })
+    expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed' })
+    expect((await prefect.messages(run)).join()).not.toContain('pull step')
+    const refused = await prefect.ends(await trigger('hello'))
+    expect(refused.state?.message).toContain("deployment 'hello/d' is not signed")
   })
 
   it('lets them start subflows and deployments, and read and write what flows do', async () => {

@@ -10,6 +10,7 @@ export type DeploymentFields = Partial<
     | 'concurrency_key'
     | 'max_waiting_runs'
     | 'start_within_seconds'
+    | 'signature'
     | 'enforce_parameter_schema'
     | 'parameter_openapi_schema'
     | 'parameters'
@@ -34,6 +35,7 @@ const NULLABLE = [
   'concurrency_key',
   'max_waiting_runs',
   'start_within_seconds',
+  'signature',
   'parameter_openapi_schema',
   'pull_steps',
   'description',
@@ -66,6 +68,7 @@ export const NEW_DEPLOYMENT = {
   concurrency_key: null,
   max_waiting_runs: null,
   start_within_seconds: null,
+  signature: null,
   enforce_parameter_schema: true,
   parameter_openapi_schema: {},
   parameters: {},

@@ -12,13 +12,14 @@ const HOST = {
   AWS_SECRET_ACCESS_KEY: 'the host its own',
 }
 
-function specOf(given: ClaimedRunOverrides): ProcessSpec {
+function specOf(given: ClaimedRunOverrides, pinned = false): ProcessSpec {
   return processSpec({
     claimed: aClaimedRun(given),
     folderPath: '/agent/runs/one',
     apiUrl: 'http://api/api',
     headgateScript: '/opt/headgate.js',
     nodePath: '/opt/node',
+    pinned,
     hostEnv: HOST,
   })
 }
@@ -136,5 +137,23 @@ describe('the working directory and the pull steps', () => {
   test('pull steps of a Python flow are left to the engine of Prefect', () => {
     const deployment = { entrypoint: 'a.py:b', pull_steps: steps }
     expect(specOf({ deployment }).pullSteps).toEqual([])
+    expect(specOf({ deployment }).env).not.toHaveProperty('PREFECT__FLOW_ENTRYPOINT')
+  })
+
+  test('where the code is pinned the engine is not left to ask for it', () => {
+    const deployment = { entrypoint: 'a.py:b', pull_steps: steps }
+    const job_configuration = { env: { PREFECT__FLOW_ENTRYPOINT: 'other.py:b' } }
+    const spec = specOf({ deployment, job_configuration }, true)
+    expect(spec.pullSteps).toEqual(steps)
+    expect(spec.env).toMatchObject({ PREFECT__FLOW_ENTRYPOINT: 'a.py:b' })
+  })
+
+  test.each([
+    ['flows/a.ts:b', 'flows/a.ts'],
+    ['flows/a.mjs', 'flows/a.mjs'],
+    ['../a.py:b', '../a.py'],
+    ['package.module.b', undefined],
+  ])('the entrypoint %s loads the file %s', (entrypoint, file) => {
+    expect(specOf({ deployment: { entrypoint } }).loads).toBe(file)
   })
 })

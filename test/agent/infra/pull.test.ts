@@ -32,7 +32,15 @@ async function pull(steps: JsonObject[], signal = new AbortController().signal) 
   await mkdir(directory)
   const outputPath = `${directory}.log`
   const env = { PATH: process.env['PATH'] ?? '', HOME: base, GREETING: 'hi' }
-  const at = await pullCode(steps, { directory, env, outputPath, onStart: () => undefined, signal })
+  const allowed = () => Promise.resolve()
+  const at = await pullCode(steps, {
+    directory,
+    env,
+    outputPath,
+    onStart: () => undefined,
+    guard: { admitDirectory: allowed, admitRepository: allowed },
+    signal,
+  })
   return { at, directory, output: () => readFile(outputPath, 'utf8') }
 }
 

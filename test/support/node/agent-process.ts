@@ -4,6 +4,7 @@ import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { TrustOptions } from '../../../agent/trust/trust.ts'
 import type { FakeControlPlane } from './fake-control-plane.ts'
 import { until } from './until.ts'
 
@@ -12,7 +13,7 @@ const MAIN = resolve(import.meta.dirname, 'agent-main.ts')
 /** The key that the agents of tests have, and that no run may ever see. */
 export const AGENT_KEY = 'hg_the_agents_own_key'
 
-export interface AgentProcessOptions {
+export interface AgentProcessOptions extends TrustOptions {
   /** Default: one of its own. Give the same to a second agent and it is the same agent again. */
   home?: string
   name?: string
@@ -54,7 +55,7 @@ export class AgentProcess {
     return this.#child.pid ?? 0
   }
 
-  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void {
+  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' | 'SIGHUP'): void {
     this.#child.kill(signal)
   }
 

@@ -11,6 +11,8 @@ export interface BuiltAgentOptions {
   /** The same name in the same sandbox is the same agent. */
   name?: string
   limit?: number
+  /** More of its command line. */
+  words?: string[]
 }
 
 /** The built agent, as `headgate agent start` runs it, in a process of its own. */
@@ -29,11 +31,15 @@ export class BuiltAgent {
   static start(sandbox: Sandbox, options: BuiltAgentOptions): BuiltAgent {
     const words = ['agent', 'start', '--pool', options.pool, '--name', options.name ?? 'agent']
     const limit = options.limit === undefined ? [] : ['--limit', String(options.limit)]
-    const child = spawn(process.execPath, [HEADGATE, ...words, ...limit], {
-      cwd: sandbox.folder,
-      env: { ...sandbox.environment, ...options.environment },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      [HEADGATE, ...words, ...limit, ...(options.words ?? [])],
+      {
+        cwd: sandbox.folder,
+        env: { ...sandbox.environment, ...options.environment },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    )
     return new BuiltAgent(child)
   }
 

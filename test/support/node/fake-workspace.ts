@@ -385,6 +385,7 @@ function fakeDeployment(
     concurrency_key: null,
     max_waiting_runs: null,
     start_within_seconds: null,
+    signature: null,
     job_variables: {},
     parameters: { source: 'orders', window: { days: 7, include_today: false }, pages: [1, 2, 3] },
     tags: ['prod'],

@@ -74,6 +74,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
     concurrency_key: null,
     max_waiting_runs: null,
     start_within_seconds: null,
+    signature: null,
     job_variables: {},
     parameters: {},
     tags: [],
