@@ -198,6 +198,8 @@ describe('what belongs to another workspace', () => {
       slots: 1,
     })
     const savedSearch = await client.saveSearch({ name: 'foreign-search' })
+    const apiKey = await client.createApiKey({ name: 'foreign-key', kind: 'workspace' })
+    const account = await client.createServiceAccount({ name: 'foreign', role: 'viewer' })
     const variable = await client.createVariable({ name: 'foreign-variable', value: 1 })
     const artifact = await client.createArtifact({ key: 'foreign-artifact', data: 1 })
     const automation = await client.createAutomation({
@@ -223,6 +225,8 @@ describe('what belongs to another workspace', () => {
       'flow_runs/id/input/key': 'foreign-input',
       'ui/task_runs/id': taskRun.id,
       'saved_searches/id': savedSearch.id,
+      'keys/id': apiKey.id,
+      'service_accounts/id': account.id,
       'v2/concurrency_limits/id_or_name': tagLimit.id,
       'v2/concurrency_limits/leases/lease_id': (lease.body as { lease_id: string }).lease_id,
       'concurrency_limits/id': tagLimit.id,
