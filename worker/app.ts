@@ -39,6 +39,7 @@ import { addRunGraphRoutes } from './http/run-graph.ts'
 import { addSavedSearchRoutes } from './http/saved-searches.ts'
 import { addSchedulePreviewRoutes } from './http/schedule-previews.ts'
 import { addScheduleRoutes } from './http/schedules.ts'
+import { protectAnswers } from './http/security-headers.ts'
 import { addServerRoutes } from './http/server.ts'
 import { addServiceAccountRoutes } from './http/service-accounts.ts'
 import { addTagLimitRoutes } from './http/tag-limits.ts'
@@ -64,6 +65,7 @@ export function newApp(): Hono<AppEnv> {
     context.header('X-Request-Id', requestId)
     await next()
   })
+  app.use(protectAnswers)
   addMetricsRoute(app)
   const api = new Api()
   addRoutes(api)

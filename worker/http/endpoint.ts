@@ -8,6 +8,7 @@ import { refreshPresence } from '../operations/refresh-presence.ts'
 import { identify, identifyHolder, type Caller } from './auth.ts'
 import { DATA_AGE_HEADER, dataAge } from './data-age.ts'
 import { parsePart, readBody } from './input.ts'
+import { spendRequest } from './rate-limits.ts'
 import { requireOperation } from './rights.ts'
 
 export interface AppEnv {
@@ -118,9 +119,12 @@ export function endpoint<
   api.endpoints.push(spec)
   api.on(spec.method.toUpperCase(), toHonoPath(spec.path), async (context) => {
     if (spec.ofHolder === true) {
-      context.set('caller', await identifyHolder(context))
+      const caller = await identifyHolder(context)
+      await spendRequest(context, spec, caller, undefined)
+      context.set('caller', caller)
     } else if (spec.open !== true) {
       const identity = await identify(context, spec.survivesOutage === true)
+      await spendRequest(context, spec, identity.caller, identity.workspace)
       await requireOperation(identity, spec.method, spec.path, context.req.param())
       context.set('caller', identity.caller)
       context.set('permissions', identity.permissions)

@@ -93,7 +93,7 @@ function responses(endpoint: DeclaredEndpoint, components: Components): Json {
 function errorsOf({ errors = [], open, params, body }: DeclaredEndpoint): Set<number> {
   return new Set([
     ...errors,
-    ...(open === true ? [] : [401, 403, 503]),
+    ...(open === true ? [] : [401, 403, 429, 503]),
     ...(params === undefined ? [] : [404]),
     ...(body === undefined ? [] : [408, 413]),
   ])
@@ -176,5 +176,6 @@ const ERRORS: Record<number, string> = {
   409: 'The request is at odds with what is stored',
   413: 'The body is too large',
   422: 'The request is not valid',
+  429: 'Too many requests: try again after `Retry-After` seconds',
   503: 'Try again after `Retry-After` seconds',
 }

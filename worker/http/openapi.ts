@@ -59,6 +59,7 @@ function policy(nonce: string): string {
     "font-src 'self' data:",
     "object-src 'none'",
     "base-uri 'none'",
+    "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ')
 }

@@ -1,11 +1,12 @@
 import { DomainError, type ErrorCode } from '#domain/errors.ts'
 import { Unauthorized } from './auth.ts'
 import { BodyTooLarge, BodyTooSlow, InvalidRequest } from './input.ts'
+import { TooManyRequests } from './rate-limits.ts'
 import type { RefusedField } from './refused-field.ts'
 
 /** How an error is told to the client, in Prefect's shapes. */
 export interface Refusal {
-  status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 422 | 500 | 503
+  status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 422 | 429 | 500 | 503
   body: Record<string, unknown>
   headers?: Record<string, string>
 }
@@ -38,6 +39,13 @@ export function toRefusal(error: unknown): Refusal {
   }
   if (error instanceof BodyTooSlow) {
     return { status: 408, body: { detail: error.message } }
+  }
+  if (error instanceof TooManyRequests) {
+    return {
+      status: 429,
+      body: { exception_message: 'Too Many Requests', detail: error.message },
+      headers: { 'Retry-After': String(error.retryAfterSeconds) },
+    }
   }
   if (error instanceof Unauthorized) {
     return {

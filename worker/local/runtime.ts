@@ -124,10 +124,11 @@ function keepingSignals<T>(make: () => T): T {
   return made
 }
 
-/** Settings of the Worker that may be given to a local one: where notifications may go, and what its own names are. */
+/** Settings of the Worker that may be given to a local one: where notifications may go, what its own names are, who may call. */
 function settingsOfEnvironment(): Record<string, string> {
   const names = [
     'HEADGATE_ALLOW_PRIVATE_NOTIFICATIONS',
+    'HEADGATE_CORS_ORIGINS',
     'HEADGATE_OPERATOR_KEY',
     'HEADGATE_OWN_HOSTS',
   ]

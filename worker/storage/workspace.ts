@@ -19,6 +19,14 @@ export type Bindings = Pick<
   HEADGATE_PREVIOUS_SECRETS?: string
   /** Names under which this server is reached, apart by commas: notifications are not sent there. */
   HEADGATE_OWN_HOSTS?: string
+  /** Origins whose pages may call the API with a key, apart by spaces or commas. None: no page of another origin may. */
+  HEADGATE_CORS_ORIGINS?: string
+  /** How many requests of each kind (`domain/rate-limit`) a key has in 10 seconds, and a workspace; without it, any number. */
+  HEADGATE_REQUESTS_PER_KEY?: string
+  HEADGATE_REQUESTS_PER_WORKSPACE?: string
+  /** The same limits for all isolates of a place; not there on a single machine. */
+  REQUESTS_OF_KEYS?: RateLimit
+  REQUESTS_OF_WORKSPACES?: RateLimit
   /** Opens the service's metrics to who runs it; without it they are not there. A Worker secret. */
   HEADGATE_OPERATOR_KEY?: string
   /** `true` lets notifications go to private addresses. For tests. */
