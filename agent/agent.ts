@@ -88,11 +88,11 @@ async function serve(
     maxRunSeconds: () => trust.maxRunSeconds,
   }
   const ladder = stopLadder(runs, log)
-  const readAnew = () => {
-    void trust.reload(log).then(() => {
-      runs.limit = trust.limit(config.limit)
-    })
+  const obeyAnew = async () => {
+    await trust.reload(log)
+    runs.limit = trust.limit(config.limit)
   }
+  const readAnew = () => void obeyAnew()
   if (trust.isActive) {
     process.on('SIGHUP', readAnew)
   }

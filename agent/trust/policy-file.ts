@@ -52,8 +52,8 @@ export async function readPolicy(path: string): Promise<HostPolicy> {
 }
 
 /** As the folders of runs are compared: without symbolic links. What is not there yet is taken as it is written. */
-async function real(folder: string): Promise<string> {
-  return await realpath(folder).catch(() => folder)
+async function real(path: string): Promise<string> {
+  return await realpath(path).catch(() => path)
 }
 
 function parsePolicy(text: string, path: string, parse: (text: string) => unknown): Policy {

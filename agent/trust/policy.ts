@@ -10,6 +10,7 @@ export interface Policy {
   working_directories?: readonly string[] | undefined
   /** Names of the variables that jobs may set; `*` is any text. */
   environment?: readonly string[] | undefined
+  /** Without this rule, but with one for commands, shell scripts are none that it allows. */
   pull_steps?: readonly PullStepName[] | undefined
   /** What may be cloned; `*` is any text. */
   repositories?: readonly string[] | undefined
@@ -132,16 +133,22 @@ function environmentRefusal({ environment }: Policy, job: PolicyJob): PolicyRefu
 }
 
 function pullStepRefusal(
-  { pull_steps: allowed }: Policy,
+  { commands, pull_steps: asked }: Policy,
   { pullSteps }: PolicyJob,
 ): PolicyRefusal | undefined {
-  const refused = pullSteps.find(
-    ({ name }) => !(allowed as readonly string[] | undefined)?.includes(name),
-  )
-  return allowed === undefined || refused === undefined
+  const allowed: readonly string[] | undefined =
+    asked ?? (commands === undefined ? undefined : NO_SCRIPTS)
+  const refused = pullSteps.find(({ name }) => allowed?.includes(name) === false)
+  return refused === undefined
     ? undefined
-    : { rule: 'pull_steps', reason: `the pull step ${refused.name}` }
+    : {
+        rule: asked === undefined ? 'commands' : 'pull_steps',
+        reason: `the pull step ${refused.name}`,
+      }
 }
+
+/** A script would be any command. */
+const NO_SCRIPTS: readonly PullStepName[] = ['set_working_directory', 'git_clone']
 
 function repositoryRefusal(
   { repositories }: Policy,

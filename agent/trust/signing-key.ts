@@ -29,7 +29,13 @@ export function createKeyPair(): KeyPairText {
 
 /** @throws Error that says what the text is instead of a private Ed25519 key in PEM */
 export function readPrivateKey(pem: string): KeyObject {
-  return ofRightType(createPrivateKey(pem))
+  if (pem.includes('PUBLIC KEY')) {
+    throw new Error('it holds a public key: give the private one')
+  }
+  if (pem.includes('ENCRYPTED')) {
+    throw new Error('it is encrypted; give a key without a passphrase')
+  }
+  return ofRightType(parsed('private', () => createPrivateKey(pem)))
 }
 
 /** @throws Error that says what the text is instead of a public Ed25519 key in PEM */
@@ -37,7 +43,7 @@ export function readPublicKey(pem: string): KeyObject {
   if (pem.includes('PRIVATE KEY')) {
     throw new Error('it holds a private key: give the public one, which ends in .pub')
   }
-  return ofRightType(createPublicKey(pem))
+  return ofRightType(parsed('public', () => createPublicKey(pem)))
 }
 
 /** Names a public key: the first half of the SHA-256 of its DER form. */
@@ -74,6 +80,15 @@ export function digestsOf(deployment: SignedDeployment): Record<string, string> 
       createHash('sha256').update(text).digest('hex'),
     ]),
   )
+}
+
+/** Node's own words for a broken key name a routine of OpenSSL. */
+function parsed(half: string, parse: () => KeyObject): KeyObject {
+  try {
+    return parse()
+  } catch (error) {
+    throw new Error(`it holds no ${half} key in PEM that can be read`, { cause: error })
+  }
 }
 
 function ofRightType(key: KeyObject): KeyObject {

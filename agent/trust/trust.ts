@@ -105,11 +105,8 @@ export class Trust {
    * it loads.
    */
   get pins(): boolean {
-    const { working_directories, pull_steps, repositories } = this.#policy?.rules ?? {}
-    return (
-      this.#mode === 'block' ||
-      [working_directories, pull_steps, repositories].some((rule) => rule !== undefined)
-    )
+    const { images: _, resources: __, ...ofCode } = this.#policy?.rules ?? {}
+    return this.#mode === 'block' || Object.values(ofCode).some((rule) => rule !== undefined)
   }
 
   /** What is wrong with a claimed run's signature: a reason to refuse it, or one to warn of it. */

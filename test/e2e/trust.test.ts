@@ -44,7 +44,8 @@ const headgate = (...words: string[]) =>
 const deploy = (...words: string[]) =>
   headgate('deploy', 'journal.ts:journal', '--name', 'e2e', '--pool', POOL, ...words)
 const journalFile = () => sandbox.path('journal.jsonl')
-const wasExecuted = ({ id }: FlowRun) => readExecutions(journalFile()).some(({ run }) => run === id)
+const wasExecuted = ({ id }: FlowRun) =>
+  readExecutions(journalFile()).some((execution) => execution.run === id)
 
 /** Makes a run and waits for its end. */
 async function run(given: DeploymentFlowRunCreate = {}): Promise<FlowRun> {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AgentIdentity } from '#core/wire/execution.ts'
+import type { DeploymentSignature } from '#core/wire/signature.ts'
+import { call, faults } from '../support/call.ts'
 import { aWorkspace, clientOf, type TestWorkspace } from '../support/workspace.ts'
 
 const anAgent = (): AgentIdentity => ({
@@ -23,6 +25,49 @@ async function aDeployment({ client }: TestWorkspace, pool: string, queue?: stri
 async function aPool(test: TestWorkspace) {
   return await test.client.createWorkPool({ name: `pool ${crypto.randomUUID()}`, type: 'process' })
 }
+
+const SIGNATURE: DeploymentSignature = {
+  algorithm: 'ed25519',
+  key_id: '0123456789abcdef0123456789abcdef',
+  signed_at: '2026-01-02T03:04:05.678900Z',
+  digests: { entrypoint: 'ab'.repeat(32) },
+  signature: `${'A'.repeat(86)}==`,
+}
+
+describe('the signature of a deployment', () => {
+  it('is kept as it is, and handed to the agent with the run', async () => {
+    const test = await aWorkspace()
+    const { client } = test
+    const pool = await aPool(test)
+    const { id, signature } = await aDeployment(test, pool.name)
+    expect(signature).toBeNull()
+    await client.updateDeployment(id, { signature: SIGNATURE })
+    // Whoever changes something else leaves it: the agent finds out what it is worth then.
+    await client.updateDeployment(id, { entrypoint: 'other.ts:other' })
+    expect((await client.readDeployment(id)).signature).toEqual(SIGNATURE)
+    await client.createFlowRunFromDeployment(id)
+    const { runs } = await client.claim(pool.name, { agent: anAgent(), limit: 1 })
+    expect(runs).toMatchObject([{ deployment: { signature: SIGNATURE } }])
+    await client.updateDeployment(id, { signature: null })
+    expect((await client.readDeployment(id)).signature).toBeNull()
+  })
+
+  it.each([
+    [{ algorithm: 'none' }, 'algorithm'],
+    [{ key_id: 'short' }, 'key_id'],
+    [{ signature: 'AAAA' }, 'signature'],
+    [{ signed_at: 'now' }, 'signed_at'],
+    [{ digests: { entrypoint: 'none' } }, 'digests.entrypoint'],
+    [{ more: 1 }, 'more'],
+  ])('with %o is refused by the name of the field', async (wrong, field) => {
+    const test = await aWorkspace()
+    const { id } = await aDeployment(test, (await aPool(test)).name)
+    const body = { signature: { ...SIGNATURE, ...wrong } }
+    const answer = await call(test.key, 'PATCH', `/deployments/${id}`, body)
+    expect(answer.status).toBe(422)
+    expect(faults(answer.body)).toEqual([['body', 'signature', ...field.split('.')]])
+  })
+})
 
 describe("an agent's link", () => {
   it('carries a run from its claim to its end', async () => {

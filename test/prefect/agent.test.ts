@@ -84,9 +84,8 @@ describe('our agent runs Python flows', () => {
     const headgate = (...words: string[]) =>
       sandbox.headgate(words, { env: server.environment, cwd })
     await headgate('signing-key', 'create', key)
-    const deployed = await headgate(
-      ...['deploy', 'hello.py:hello', '--name', 'signed', '--pool', 'p', '--sign-with', key],
-    )
+    const named = ['--name', 'signed', '--pool', 'p']
+    const deployed = await headgate('deploy', 'hello.py:hello', ...named, '--sign-with', key)
     expect(deployed).toMatchObject({ code: 0 })
     await startAgent('--trusted-keys', `${key}.pub`)
     const { id } = await client.readDeploymentByName('hello', 'signed')

@@ -36,18 +36,16 @@ beforeAll(async () => {
   key = join(folder, 'deploy.key')
   const made = await headgate.json<{ key_id: string }>('signing-key', 'create', key)
   keyId = made.key_id
+  await headgate.run('work-pool', 'create', 'default')
 })
 afterAll(() => api.stop())
-beforeEach(async () => {
+beforeEach(() => {
   api.deployments.length = 0
-  await setTemplate(TEMPLATE)
+  setTemplate(TEMPLATE)
 })
 
-async function setTemplate(template: JsonObject): Promise<void> {
-  await headgate.run('work-pool', 'create', 'default')
-  const json = JSON.stringify(template)
-  const outcome = await headgate.run('work-pool', 'update', 'default', '--base-job-template', json)
-  expect(outcome).toMatchObject({ code: 0 })
+function setTemplate(base_job_template: JsonObject): void {
+  Object.assign(api.pools[0] ?? {}, { base_job_template })
 }
 
 const deploy = (...words: string[]) =>
@@ -103,7 +101,7 @@ describe('headgate deploy --sign-with', () => {
   it('does not sign unseen what the template of the pool adds', async () => {
     const job = { ...(TEMPLATE['job_configuration'] as JsonObject), command: 'sh -c id' }
     const template = { ...TEMPLATE, job_configuration: job }
-    await setTemplate(template)
+    setTemplate(template)
     const refused = await deploy('--sign-with', key)
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(/adds to .*:\n {2}job_configuration\.command: "sh -c id"\n/)
@@ -115,7 +113,10 @@ describe('headgate deploy --sign-with', () => {
 
   it.each([
     ['none.key', /none\.key can't be used: ENOENT/],
-    ['deploy.key.pub', /deploy\.key\.pub can't be used/],
+    [
+      'deploy.key.pub',
+      /deploy\.key\.pub can't be used: it holds a public key: give the private one/,
+    ],
   ])('says what is wrong with %s', async (file, words) => {
     const outcome = await deploy('--sign-with', join(folder, file))
     expect(outcome.code).toBe(2)

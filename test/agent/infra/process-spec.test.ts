@@ -153,7 +153,7 @@ describe('the working directory and the pull steps', () => {
     ['flows/a.mjs', 'flows/a.mjs'],
     ['../a.py:b', '../a.py'],
     ['package.module.b', undefined],
-  ])('the entrypoint %s loads the file %s', (entrypoint, file) => {
-    expect(specOf({ deployment: { entrypoint } }).loads).toBe(file)
+  ])('the entrypoint %s loads the file %s', (named, file) => {
+    expect(specOf({ deployment: { entrypoint: named } }).loads).toBe(file)
   })
 })

@@ -1,4 +1,11 @@
-import { mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -74,6 +81,16 @@ describe('signatures', () => {
   })
 })
 
+test('a run whose id is no id is not written down, wherever that would be', async () => {
+  const agent = await fixture.startAgent()
+  const strange = fixture.plane.enqueue({ ...shell('echo never'), id: '../../../strange' })
+  const run = fixture.plane.enqueue(shell('echo next'))
+  await hasEnded(run)
+  expect(strange.stage).not.toBe('ended')
+  expect(agent.said).toContain('without id or fence is ignored')
+  expect(readdirSync(join(agent.home, 'agents')).toSorted()).not.toContain('strange.1')
+})
+
 describe('the policy of the host', () => {
   const code = join(folder, 'code')
   mkdirSync(join(code, 'inner'), { recursive: true })
@@ -111,7 +128,7 @@ pull_steps: [set_working_directory]
     ]
     await hasEnded(...allowed, ...refused)
     expect(allowed.map((run) => run.ends[0]?.exit_code)).toEqual([0, 0, 0])
-    expect(fixture.plane.logLines(allowed[1] as PlacedRun)).toEqual([join(code, 'inner')])
+    expect(fixture.plane.logLines(allowed[1])).toEqual([join(code, 'inner')])
     const rules = refused.map((run) => /rule '(\w+)' of (\S+) /.exec(refusalOf(run))?.slice(1))
     expect(rules).toEqual(
       ['commands', 'environment', 'working_directories', 'working_directories', 'pull_steps'].map(

@@ -131,7 +131,8 @@ describe('a key', () => {
     const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
     expect(() => readPublicKey(pem)).toThrow('of type ec, not ed25519')
     expect(() => readPublicKey(mine.privateKey)).toThrow('give the public one')
-    expect(() => readPrivateKey(mine.publicKey)).toThrow()
+    expect(() => readPrivateKey(mine.publicKey)).toThrow('give the private one')
+    expect(() => readPrivateKey('nothing')).toThrow('holds no private key in PEM')
   })
 
   test('signs nothing but what it is given', () => {

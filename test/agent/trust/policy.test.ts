@@ -56,6 +56,8 @@ describe('the other rules', () => {
     ['environment', {}, { environment: ['PREFECT__FLOW_ENTRYPOINT'] }, false],
     ['pull_steps', { pull_steps: ['git_clone'] }, { pullSteps: [{ name: 'git_clone' }] }, true],
     ['pull_steps', { pull_steps: [] }, { pullSteps: [{ name: 'run_shell_script' }] }, false],
+    ['commands', { commands: ['a'] }, { pullSteps: [{ name: 'git_clone' }] }, true],
+    ['commands', { commands: ['a'] }, { pullSteps: [{ name: 'run_shell_script' }] }, false],
     ['pull_steps', { pull_steps: [...PULL_STEPS] }, { pullSteps: [{ name: 'own' }] }, false],
   ])('%s: %o and %o', (rule, policy, job, isAllowed) => {
     expect(ruleOf(policy, job)).toBe(isAllowed ? undefined : rule)
