@@ -24,7 +24,13 @@ export default defineConfig({
             main: './test/support/faulty-worker.ts',
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
-              bindings: { TEST_MIGRATIONS: migrations, HEADGATE_SECRET: 'a secret for tests' },
+              bindings: {
+                TEST_MIGRATIONS: migrations,
+                HEADGATE_SECRET: 'a secret for tests',
+                // Tests ask as fast as they can; those of the limits set their own.
+                HEADGATE_REQUESTS_PER_KEY: 'off',
+                HEADGATE_REQUESTS_PER_WORKSPACE: 'off',
+              },
             },
           }),
         ],
@@ -33,7 +39,7 @@ export default defineConfig({
           expect,
           // A runtime for each worker of vitest, not for each file, takes half the time; each test makes a workspace of its own.
           isolate: false,
-          include: ['test/{storage,operations,durable,http}/**/*.test.ts'],
+          include: ['test/{storage,operations,durable,http,wall}/**/*.test.ts'],
           setupFiles: ['test/support/apply-migrations.ts'],
           globalSetup: ['test/support/node/receiver.ts'],
           testTimeout: 120_000,
@@ -47,6 +53,13 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'fuzz',
+          expect,
+          include: ['test/fuzz/**/*.test.ts'],
         },
       },
       {

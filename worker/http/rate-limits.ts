@@ -120,14 +120,21 @@ async function spend({ name, limit, shared }: Purse, now: Micros): Promise<Stand
   }
 }
 
-type LimitName = 'HEADGATE_REQUESTS_PER_KEY' | 'HEADGATE_REQUESTS_PER_WORKSPACE'
+/**
+ * Where nothing else is set. Ten times what the busiest of Prefect's clients asks for; far below what would hurt other
+ * workspaces. The rate limits of wrangler.toml say the same.
+ */
+const DEFAULTS = { HEADGATE_REQUESTS_PER_KEY: 3000, HEADGATE_REQUESTS_PER_WORKSPACE: 12_000 }
 
 /** Undefined: there is none. */
-function limitOf(name: LimitName, bindings: Bindings): number | undefined {
+function limitOf(name: keyof typeof DEFAULTS, bindings: Bindings): number | undefined {
   const text = bindings[name] ?? ''
-  const limit = Number(text)
-  if (text !== '' && (!Number.isInteger(limit) || limit < 1)) {
-    throw new Error(`${name}: expected a whole number of requests, or nothing; it is '${text}'`)
+  if (text === '' || text === 'off') {
+    return text === '' ? DEFAULTS[name] : undefined
   }
-  return text === '' ? undefined : limit
+  const limit = Number(text)
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new Error(`${name}: expected a whole number of requests, or 'off'; it is '${text}'`)
+  }
+  return limit
 }

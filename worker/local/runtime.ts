@@ -46,7 +46,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Miniflare> 
         name: 'headgate',
         modulesRoot: built,
         modules: modules.map(toModule),
-        bindings: { HEADGATE_SECRET: options.secret, ...settingsOfEnvironment() },
+        bindings: { HEADGATE_SECRET: options.secret, ...LIMITS, ...settingsOfEnvironment() },
         serviceBindings: { ASSETS: 'console' },
         // Miniflare's own front and its router of assets are Workers, too: three more that each request would pass.
         unsafeDirectSockets: [{ host: options.host, port: options.port }],
@@ -124,6 +124,12 @@ function keepingSignals<T>(make: () => T): T {
   return made
 }
 
+/** Who runs a server for himself need not be kept from using it up: these only keep a program that has run wild from it. */
+const LIMITS = {
+  HEADGATE_REQUESTS_PER_KEY: '60000',
+  HEADGATE_REQUESTS_PER_WORKSPACE: '60000',
+}
+
 /** Settings of the Worker that may be given to a local one: where notifications may go, what its own names are, who may call. */
 function settingsOfEnvironment(): Record<string, string> {
   const names = [
@@ -131,6 +137,8 @@ function settingsOfEnvironment(): Record<string, string> {
     'HEADGATE_CORS_ORIGINS',
     'HEADGATE_OPERATOR_KEY',
     'HEADGATE_OWN_HOSTS',
+    'HEADGATE_REQUESTS_PER_KEY',
+    'HEADGATE_REQUESTS_PER_WORKSPACE',
   ]
   return Object.fromEntries(
     names.flatMap((name) => {

@@ -21,7 +21,7 @@ export type Bindings = Pick<
   HEADGATE_OWN_HOSTS?: string
   /** Origins whose pages may call the API with a key, apart by spaces or commas. None: no page of another origin may. */
   HEADGATE_CORS_ORIGINS?: string
-  /** How many requests of each kind (`domain/rate-limit`) a key has in 10 seconds, and a workspace; without it, any number. */
+  /** How many requests of each kind (`domain/rate-limit`) a key has in 10 seconds, and a workspace; `off`: any number. */
   HEADGATE_REQUESTS_PER_KEY?: string
   HEADGATE_REQUESTS_PER_WORKSPACE?: string
   /** The same limits for all isolates of a place; not there on a single machine. */
