@@ -31,6 +31,8 @@ export async function depth(context: BenchContext): Promise<BenchResult> {
     })
   }
   const finished = await finishOne(await context.headgate())
+  // What was told of the template must not be told again of each copy.
+  await wait(3000)
   await context.stopHeadgate()
   for (const { template, waiting } of pools) {
     const id = "printf('%08x', n) || substr(id, 9)"

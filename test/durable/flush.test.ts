@@ -23,7 +23,11 @@ class Far {
   flusher(): Flusher {
     return new Flusher({
       read: (ids) => ids.flatMap((id) => this.#row(id)),
-      all: () => [...this.rows.keys()],
+      idsAfter: (id, limit) =>
+        [...this.rows.keys()]
+          .toSorted()
+          .filter((one) => one > id)
+          .slice(0, limit),
       write: async (json) => await this.#write(json),
       acknowledged: (rows) => this.acknowledged.push(...rows.map(({ id }) => id)),
       setAside: (row) => {
@@ -94,6 +98,38 @@ describe('Flusher', () => {
     await flusher.onAlarm()
     expect(far.store.get('slow')).toBe(21)
     expect([flusher.due, flusher.waitingSince, far.marker]).toEqual([null, null, false])
+  })
+
+  it('takes what a restart left in doubt page by page, and is then at rest', async () => {
+    const far = new Far()
+    for (const id of names(1234)) {
+      far.rows.set(id, 1)
+    }
+    far.marker = true
+    const flusher = far.flusher()
+    far.change(flusher, 'row 77')
+    expect(await flusher.flushed(['row 77'])).toBe(true)
+    expect(far.marker).toBe(true)
+    expect(flusher.waitingSince).toBe(0)
+    while (flusher.due !== null) {
+      far.time = flusher.due
+      await flusher.onAlarm()
+    }
+    expect(far.store).toEqual(far.rows)
+    expect(Math.max(...far.sizes)).toBeLessThanOrEqual(500)
+    expect([flusher.waitingSince, far.marker]).toEqual([null, false])
+  })
+
+  it('knows that all is in the store only when nothing is in doubt', async () => {
+    const far = new Far()
+    for (const id of names(1234)) {
+      far.rows.set(id, 1)
+    }
+    far.marker = true
+    const flusher = far.flusher()
+    expect(await flusher.flushed()).toBe(true)
+    expect(far.store).toEqual(far.rows)
+    expect([flusher.due, far.marker]).toEqual([null, false])
   })
 
   it('carries what is dirty and is then at rest', async () => {

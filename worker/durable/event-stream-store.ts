@@ -91,6 +91,10 @@ export class TaskRunStore {
     return this.#ids('SELECT id FROM task_run')
   }
 
+  idsAfter(id: string, limit: number): string[] {
+    return this.#ids('SELECT id FROM task_run WHERE id > ? ORDER BY id LIMIT ?', id, limit)
+  }
+
   /** Those that follow that id, without deleted ones. */
   page(after: string, limit: number): TaskRunRecord[] {
     return this.#sql
@@ -224,7 +228,7 @@ export class TaskRunStore {
       .map(({ body }) => JSON.parse(body) as TaskRunRecord)
   }
 
-  #ids(query: string, ...bindings: string[]): string[] {
+  #ids(query: string, ...bindings: (string | number)[]): string[] {
     return this.#sql
       .exec<{ id: string }>(query, ...bindings)
       .toArray()

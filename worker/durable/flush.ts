@@ -11,8 +11,8 @@ export interface FlushTarget {
   prepare?(ids: string[]): Promise<void>
   /** The present rows of these ids; an id that is gone is left out. Synchronous: it reads the object's own SQLite. */
   read(ids: string[]): FlushRow[]
-  /** All ids in the object, for the time after a restart, when nobody knows which of them were flushed. */
-  all(): string[]
+  /** The ids in the object that follow this one, in their order: for the time after a restart, when nobody knows what was flushed. */
+  idsAfter(id: string, limit: number): string[]
   /** Writes rows to the store in one statement. Must be repeatable: the store takes newer `seq` only. */
   write(json: string, count: number): Promise<void>
   /** The store holds these versions now. */
@@ -56,7 +56,10 @@ const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
 export class Flusher {
   readonly #target: FlushTarget
   /** What the store does not have yet, and since when. */
-  readonly #dirty: Map<string, number>
+  readonly #dirty = new Map<string, number>()
+  /** Since a restart: rows after this id may not be in the store either. They are taken page by page, since there may be millions. */
+  #unread: string | null = null
+  readonly #started: number
   /** What the next flush carries; all else waits for its time, so that one write carries several changes of a row. */
   readonly #urgent = new Set<string>()
   /** Rows that the store refuses: how often it has, and when they are tried again. */
@@ -75,10 +78,12 @@ export class Flusher {
     this.#target = target
     this.#marked = target.readMarker()
     const now = target.now()
-    this.#dirty = new Map(this.#marked ? target.all().map((id) => [id, now]) : [])
+    this.#started = now
     if (this.#marked) {
       this.#due = now
       this.#waitingSince = now
+      this.#unread = ''
+      this.#readPage()
     }
     this.#refused = new Map(target.refused().map((id) => [id, { tries: 0, at: now }]))
   }
@@ -112,7 +117,7 @@ export class Flusher {
    * goes on.
    */
   async flushed(ids?: readonly string[]): Promise<boolean> {
-    this.#hurry(ids ?? this.#dirty.keys())
+    this.#hurry(ids ?? [])
     let timer: ReturnType<typeof setTimeout> | null = null
     const timeout = new Promise<boolean>((resolve) => {
       timer = setTimeout(
@@ -123,7 +128,7 @@ export class Flusher {
         this.#isSilent ? SHORT_WAIT_MS : CLIENT_WAIT_MS,
       )
     })
-    const done = this.#drain().then(
+    const done = (ids === undefined ? this.#drainAll() : this.#drain()).then(
       () => true,
       () => false,
     )
@@ -156,6 +161,25 @@ export class Flusher {
       if (this.#dirty.has(id)) {
         this.#urgent.add(id)
       }
+    }
+  }
+
+  async #drainAll(): Promise<void> {
+    let isMore: boolean
+    do {
+      isMore = this.#unread !== null
+      this.#hurry(this.#dirty.keys())
+      await this.#drain()
+    } while (isMore)
+  }
+
+  #readPage(): void {
+    if (this.#unread !== null) {
+      const ids = this.#target.idsAfter(this.#unread, MAX_ROWS)
+      for (const id of ids) {
+        this.#dirty.set(id, this.#dirty.get(id) ?? this.#started)
+      }
+      this.#unread = ids.length < MAX_ROWS ? null : (ids.at(-1) ?? null)
     }
   }
 
@@ -202,6 +226,7 @@ export class Flusher {
         }
       }
       this.#failures = 0
+      this.#readPage()
       this.#waitingSince = this.#dirty.size === 0 ? null : Math.min(...this.#dirty.values())
     } catch (error) {
       this.#failures += 1

@@ -100,7 +100,7 @@ export class Home {
     this.doorbell = new Doorbell(state, this.now())
     this.flusher = new Flusher({
       read: (ids) => this.#flushRows(ids),
-      all: () => this.store.allIds(),
+      idsAfter: (id, limit) => this.store.idsAfter(id, limit),
       write: (json, count) => upsertReplicas(this.workspace().database, flowRun, json, count),
       acknowledged: (rows) => this.#acknowledged(rows),
       setAside: (row, error) => {

@@ -68,7 +68,7 @@ export class StreamTaskRuns {
     this.#flusher = new Flusher({
       prepare: (ids) => this.#mergeWithStore(ids),
       read: (ids) => this.#store.list(ids).map((run) => this.#toFlushRow(run)),
-      all: () => this.#store.ids(),
+      idsAfter: (id, limit) => this.#store.idsAfter(id, limit),
       write: (json, count) => upsertReplicas(this.#deps.workspace().database, taskRun, json, count),
       acknowledged: (rows) => {
         this.#afterFlush(rows)

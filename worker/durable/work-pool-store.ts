@@ -196,9 +196,9 @@ export class WorkPoolStore {
     this.#live.removed(id)
   }
 
-  allIds(): string[] {
+  idsAfter(id: string, limit: number): string[] {
     return this.#sql
-      .exec<{ id: string }>('SELECT id FROM run')
+      .exec<{ id: string }>('SELECT id FROM run WHERE id > ? ORDER BY id LIMIT ?', id, limit)
       .toArray()
       .map(({ id }) => id)
   }
