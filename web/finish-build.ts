@@ -48,7 +48,6 @@ const NO_FEATURES = [
   'usb',
   'serial',
   'hid',
-  'bluetooth',
   'display-capture',
 ]
 
