@@ -155,6 +155,16 @@ CREATE TABLE `verification` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `verification_by_identifier` ON `verification` (`identifier`);--> statement-breakpoint
+CREATE TABLE `workspace_key` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`created` text NOT NULL,
+	`wrapped` text NOT NULL,
+	`wrapped_by` text NOT NULL,
+	`retired` text,
+	PRIMARY KEY(`workspace_id`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 PRAGMA foreign_keys=OFF;--> statement-breakpoint
 CREATE TABLE `__new_api_key` (
 	`hash` text PRIMARY KEY NOT NULL,
