@@ -100,6 +100,21 @@ describe('Flusher', () => {
     expect([flusher.due, flusher.waitingSince, far.marker]).toEqual([null, null, false])
   })
 
+  it('gathers for longer while much changes', async () => {
+    const far = new Far()
+    const flusher = far.flusher()
+    far.time = 1
+    for (const id of names(30)) {
+      far.change(flusher, id)
+    }
+    far.time = flusher.due ?? Infinity
+    await flusher.onAlarm()
+    expect([far.time, flusher.due, far.store.size]).toEqual([500_001, 1_500_001, 0])
+    far.time = 1_500_001
+    await flusher.onAlarm()
+    expect([flusher.due, far.store.size]).toEqual([null, 30])
+  })
+
   it('takes what a restart left in doubt page by page, and is then at rest', async () => {
     const far = new Far()
     for (const id of names(1234)) {
@@ -272,7 +287,7 @@ describe('Flusher', () => {
     far.answers = [away, away, away]
     far.time = 7
     far.change(flusher, 'a')
-    for (const time of [8, 1_000_007, 2_000_000]) {
+    for (const time of [8, 2_500_007, 5_000_000]) {
       far.time = time
       await flusher.flushed()
     }

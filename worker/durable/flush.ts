@@ -36,6 +36,8 @@ const MAX_BYTES = 1_000_000
 const MAX_ROWS = 500
 /** What nobody waits for is gathered this long, so that one statement carries many runs. */
 const GATHER_MICROS = 500_000
+/** With so many rows it is gathered longer: more changes of a run go in one write, which is what costs. */
+const MANY = { rows: 20, gather: 1_500_000 }
 /** A client waits this long for the store; then it is answered anyway, since the row is safe in the object. */
 const CLIENT_WAIT_MS = 1000
 /** The same while the store is known to be silent. */
@@ -44,7 +46,7 @@ const SHORT_WAIT_MS = 50
 const WRITE_WAIT_MS = 10_000
 const IN_FLIGHT_MICROS = 35_000_000
 /** What waits longer than this is worth a word to those who read the store. */
-const LAG_MICROS = 1_000_000
+const LAG_MICROS = 2_500_000
 /** A row that is refused is tried again, since a new version of the Worker may have mended its table. */
 const REFUSED_MICROS = { first: 60_000_000, longest: 3_600_000_000 }
 const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
@@ -150,10 +152,22 @@ export class Flusher {
         this.#due = now
       }
     }
+    if (this.#due !== null && this.#due <= now && this.#mayGather) {
+      this.#due = Math.max(this.#due, (this.#waitingSince ?? 0) + this.#gather)
+    }
     if (this.#due !== null && this.#due <= now) {
       this.#hurry(this.#dirty.keys())
       await this.#drain().catch(() => undefined)
     }
+  }
+
+  /** Not what is tried again, or in doubt since a restart. */
+  get #mayGather(): boolean {
+    return this.#failures === 0 && (this.#waitingSince ?? 0) > this.#started
+  }
+
+  get #gather(): number {
+    return this.#dirty.size < MANY.rows ? GATHER_MICROS : MANY.gather
   }
 
   #hurry(ids: Iterable<string>): void {
@@ -313,7 +327,7 @@ export class Flusher {
     const now = this.#target.now()
     this.#due =
       this.#failures === 0
-        ? Math.max(now, (this.#waitingSince ?? now) + GATHER_MICROS)
+        ? Math.max(now, (this.#waitingSince ?? now) + this.#gather)
         : now + Math.min(RETRY_MICROS.first * 2 ** (this.#failures - 1), RETRY_MICROS.longest)
   }
 }

@@ -19,6 +19,9 @@ const LOOK_MICROS = 60 * MICROS_PER_SECOND
  */
 const IDLE_LOOK_MICROS = 15 * 60 * MICROS_PER_SECOND
 
+/** The alarm of a look was set before the one before it was over: that long it may come too early. */
+const SLACK_MICROS = 10 * MICROS_PER_SECOND
+
 /** The heartbeat that is shown of agents at doorbells. */
 export const AGENT_INTERVAL_SECONDS = 10
 /** A doorbell that is closed may be opened again: a blip of the network, or a new version of the API, is no news. */
@@ -86,7 +89,7 @@ export class HomeReadiness {
   async onAlarm(): Promise<void> {
     const isFirst = this.#isFirst
     this.#isFirst = false
-    if (this.#due !== null && (this.#due <= this.#home.now() || isFirst)) {
+    if (this.#due !== null && (this.#due <= this.#home.now() + SLACK_MICROS || isFirst)) {
       // Whoever waits at the doorbell and was rung in vain is rung with the next change.
       this.#home.doorbell.forgetRings()
       await this.#look()
@@ -110,12 +113,13 @@ export class HomeReadiness {
   async #lookOn(): Promise<void> {
     while (this.#isWanted) {
       this.#isWanted = false
-      // Should it fail, or the home die meanwhile.
-      this.#due = this.#home.now() + LOOK_MICROS
+      // Should the home die meanwhile. No sooner: the alarm that is set for it now stands, and would wake the home for nothing.
+      this.#due = this.#nextLook() ?? this.#home.now() + LOOK_MICROS
       try {
         await this.#lookOnce(this.#home.now())
         this.#due = this.#nextLook()
       } catch (error) {
+        this.#due = this.#home.now() + LOOK_MICROS
         report('nobody could be told whether a pool is served', error, {
           object: this.#home.name,
         })
