@@ -44,7 +44,8 @@ function plainIssue(value: Json, error: OutputUnit): Issue {
       return { path, message: `${found} is not one of ${afterWords(error.error, 'any of ')}` }
     case 'const':
       return { path, message: `${afterWords(error.error, 'match ')} was expected, got ${found}` }
-    case 'pattern':
+    // What stands for a pattern; formats themselves are not asserted.
+    case 'format':
       return { path, message: `${found} does not match the pattern` }
     default:
       return { path, message: error.error }

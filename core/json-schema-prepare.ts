@@ -1,3 +1,4 @@
+import type { SchemaPatterns } from './json-schema-patterns.ts'
 import type { Json, JsonObject } from './wire/common.ts'
 
 /** How a schema is changed before a value is judged by it. */
@@ -8,14 +9,15 @@ export type SchemaOptions = {
   nullWithDefault?: boolean
 }
 
-const MAPS = new Set([
-  'properties',
-  'patternProperties',
-  'dependentSchemas',
-  '$defs',
-  'definitions',
-])
+const MAPS = new Set(['properties', 'dependentSchemas', '$defs', 'definitions'])
 const LISTS = new Set(['prefixItems', 'allOf', 'anyOf', 'oneOf'])
+
+/** What the validator would look at in a judgement of its own. */
+interface Judgement {
+  /** Called each time that the validator looks at a subschema, with what it costs; it throws to end that. */
+  spend: (cost: number) => void
+  patterns: SchemaPatterns
+}
 
 /** Not needed to judge a value: annotations, `id` (no keyword since draft 6), and formats, which Prefect doesn't assert. */
 const LEFT_OUT = new Set(['id', 'format', 'default', 'examples', 'example', 'title', 'description'])
@@ -26,27 +28,32 @@ const DATA = new Set(['enum', 'const', 'required', 'dependentRequired', 'type'])
 /**
  * Copies a schema that `schemaFault` found right, mended as Prefect mends what pydantic 1 writes: an optional typed
  * property without default may be null, `items` as a list becomes `prefixItems`, a block may be given by reference.
- * @param spend is called each time that the validator looks at a subschema, with what it costs; it throws to end that
  */
 export function prepareSchema(
   schema: JsonObject,
   options: SchemaOptions,
-  spend: (cost: number) => void,
+  judgement: Judgement,
 ): JsonObject {
-  return copyObject(withBlockReferences(schema), true, options, spend)
+  return copyObject(withBlockReferences(schema), true, options, judgement)
 }
 
 function copyObject(
   schema: JsonObject,
   isMended: boolean,
   options: SchemaOptions,
-  spend: (cost: number) => void,
+  judgement: Judgement,
 ): JsonObject {
   const copy: [string, Json][] = []
+  const fitting = new Map<string, Json[]>()
   // As in Prefect, what is in a list (a union's members, say) keeps its required properties and is not mended.
   const within = (value: Json, isListed: boolean, mended: boolean): Json =>
     isObject(value)
-      ? copyObject(value, mended, isListed ? { ...options, ignoreRequired: false } : options, spend)
+      ? copyObject(
+          value,
+          mended,
+          isListed ? { ...options, ignoreRequired: false } : options,
+          judgement,
+        )
       : value
   for (const [keyword, value] of Object.entries(schema)) {
     if (LEFT_OUT.has(keyword) || (keyword === 'required' && options.ignoreRequired)) {
@@ -55,17 +62,21 @@ function copyObject(
     if (DATA.has(keyword)) {
       copy.push([keyword, value])
     } else if (keyword === 'pattern' && typeof value === 'string') {
-      const pattern = toPattern(value)
-      copy.push(...(pattern === undefined ? [] : [[keyword, pattern] satisfies [string, Json]]))
+      const format = judgement.patterns.formatOf(value)
+      copy.push(...(format === undefined ? [] : [['format', format] satisfies [string, Json]]))
+    } else if (keyword === 'patternProperties' && isObject(value)) {
+      for (const [source, item] of Object.entries(value)) {
+        const names = judgement.patterns.namesFor(source)
+        if (names !== undefined) {
+          fitting.set(names, [...(fitting.get(names) ?? []), within(item, false, false)])
+        }
+      }
     } else if (MAPS.has(keyword) && isObject(value)) {
       const isProperties = keyword === 'properties' && isMended
       const optional = isProperties ? optionalNames(schema) : undefined
-      const entries = Object.entries(value).flatMap(([key, item]): [string, Json][] => {
-        const isPattern = keyword === 'patternProperties'
-        const name = isPattern ? toPattern(key) : key
+      const entries = Object.entries(value).map(([key, item]): [string, Json] => {
         const mended = optional?.(key) ? withNull(item, options) : item
-        const child = within(mended, false, isProperties || keyword === 'definitions')
-        return typeof name === 'string' ? [[name, child]] : []
+        return [key, within(mended, false, isProperties || keyword === 'definitions')]
       })
       copy.push([keyword, Object.fromEntries(entries)])
     } else if (Array.isArray(value) && (LISTS.has(keyword) || keyword === 'items')) {
@@ -75,7 +86,12 @@ function copyObject(
       copy.push([keyword, within(value, false, false)])
     }
   }
-  return metered(Object.fromEntries(copy), spend)
+  if (fitting.size > 0) {
+    // Two patterns may stand for the same names.
+    const entries = [...fitting].map(([names, schemas]) => [names, { allOf: schemas }])
+    copy.push(['patternProperties', Object.fromEntries(entries) as JsonObject])
+  }
+  return metered(Object.fromEntries(copy), judgement.spend)
 }
 
 function optionalNames(schema: JsonObject): (key: string) => boolean {
@@ -118,20 +134,6 @@ const BLOCK_REFERENCE: JsonObject = {
     },
   },
   required: ['$ref'],
-}
-
-/**
- * Python's expression as JavaScript's; undefined for one that JavaScript can't read. That one is not checked here: the
- * flow checks its parameters itself.
- */
-function toPattern(value: string): string | undefined {
-  const pattern = value.replaceAll('(?P<', '(?<').replaceAll(/\\A/g, '^').replaceAll(/\\Z/g, '$')
-  try {
-    RegExp(pattern, 'u')
-    return pattern
-  } catch {
-    return undefined
-  }
 }
 
 /** The validator reads `$recursiveRef`, which 2020-12 doesn't know, of every schema that it looks at: there it is counted. */

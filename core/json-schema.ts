@@ -1,6 +1,7 @@
 import { dereference, validate, type Schema, type ValidationResult } from '@cfworker/json-schema'
 import { schemaFault } from './json-schema-check.ts'
 import { toIssues, type Issue } from './json-schema-issues.ts'
+import { SchemaPatterns } from './json-schema-patterns.ts'
 import { prepareSchema, type SchemaOptions } from './json-schema-prepare.ts'
 import type { Json, JsonObject } from './wire/common.ts'
 
@@ -50,18 +51,20 @@ export function validateValue(
   }
   checkSize(schema, value)
   let steps = 0
-  const prepared = prepareSchema(schema, options, (cost) => {
+  const spend = (cost: number): void => {
     steps += cost
     if (steps > MAX_STEPS) {
       throw new SchemaError('too_large', `validation takes more than ${MAX_STEPS} steps`)
     }
-  }) as Schema
+  }
+  const patterns = new SchemaPatterns(value, spend)
+  const prepared = prepareSchema(schema, options, { spend, patterns }) as Schema
   try {
     const lookup = dereference(prepared)
     refuseCircles(lookup)
     const judge = (shortCircuit: boolean): ValidationResult => {
       steps = 0
-      return validate(value, prepared, '2020-12', lookup, shortCircuit)
+      return patterns.within(() => validate(value, prepared, '2020-12', lookup, shortCircuit))
     }
     const quick = judge(true)
     return quick.valid ? [] : listIssues(value, quick, judge)

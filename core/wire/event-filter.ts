@@ -3,9 +3,12 @@ import { timestamp, uuid } from './common.ts'
 
 const texts = z.array(z.string()).nullish()
 
+/** Longer ones take their time: each is held against labels of any length. */
+const pattern = z.string().max(500)
+
 /** Label to pattern, or to several of which one must match: `*` and `?` anywhere, `!` in front negates. */
 export const resourceSpecification = z
-  .record(z.string(), z.union([z.string(), z.array(z.string())]))
+  .record(z.string(), z.union([pattern, z.array(pattern)]))
   .meta({ id: 'ResourceSpecification' })
 export type ResourceSpecification = z.infer<typeof resourceSpecification>
 

@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from '#core/wire/common.ts'
+import { boundsFault } from './json-bounds.ts'
 import { explainJsonFault } from './json-fault.ts'
+import { DEFAULT_LIMITS, Meter } from './jinja/limits.ts'
 import { quote } from './jinja/quote.ts'
 import { TemplateError } from './jinja/template-error.ts'
 import {
@@ -22,6 +24,14 @@ export interface HydrationContext {
   options?: RenderOptions
 }
 
+/** All templates in one set of parameters together may do as much as this many alone: there's no end to how many there are. */
+const TEMPLATES_AT_FULL_LENGTH = 4
+
+/** What a set of parameters counts its templates with. */
+export function newHydrationMeter(): Meter {
+  return new Meter({ ...DEFAULT_LIMITS, steps: DEFAULT_LIMITS.steps * TEMPLATES_AT_FULL_LENGTH })
+}
+
 /** An object that takes its entry away with it. */
 const REMOVE = Symbol('remove')
 
@@ -30,7 +40,8 @@ const REMOVE = Symbol('remove')
  * nothing more is removed, since the console of Prefect leaves such ones behind. Throws HydrationError.
  */
 export function hydrate(value: JsonObject, context: HydrationContext): JsonObject {
-  const hydrated = hydrateValue(value, context)
+  const meter = context.options?.meter ?? newHydrationMeter()
+  const hydrated = hydrateValue(value, { ...context, options: { ...context.options, meter } })
   return hydrated === REMOVE ? {} : (hydrated as JsonObject)
 }
 
@@ -98,6 +109,15 @@ function hydrateJson(object: JsonObject, context: HydrationContext): Json | type
   if (typeof text !== 'string') {
     return text
   }
+  const parsed = parseJson(text)
+  const fault = boundsFault(parsed)
+  if (fault !== undefined) {
+    throw new HydrationError(`Invalid JSON: ${fault}`)
+  }
+  return parsed
+}
+
+function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch {

@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import { DomainError } from '#domain/errors.ts'
-import { isTooDeep, MAX_JSON_DEPTH } from '#domain/json-depth.ts'
+import { boundsFault } from '#domain/json-bounds.ts'
 import { toRefusedFields, type RefusedField } from './refused-field.ts'
 
 /** Larger bodies are refused with 413 before they are parsed. Prefect's largest request is a batch of logs of 3 MB. */
@@ -55,7 +55,7 @@ export function parsePart(
   if (schema === undefined) {
     return undefined
   }
-  const result = schema.safeParse(value, { reportInput: true })
+  const result = parse(location, schema, value)
   if (result.success) {
     return result.data
   }
@@ -69,6 +69,21 @@ export function parsePart(
       .slice(0, MAX_REFUSED),
     location === 'body' ? value : null,
   )
+}
+
+function parse(location: Location, schema: z.ZodType, value: unknown) {
+  try {
+    return schema.safeParse(value, { reportInput: true })
+  } catch (error) {
+    // Zod hands its notes on as arguments, of which a call takes some hundred thousand.
+    if (error instanceof RangeError) {
+      throw new InvalidRequest(
+        [{ loc: [location], msg: 'Too many faults to list them', type: 'value_error' }],
+        null,
+      )
+    }
+    throw error
+  }
 }
 
 /** Reads a JSON body within the size limit; with its text, which alone has its numbers and keys as they were written. */
@@ -88,8 +103,9 @@ export async function readBody(
     throw new InvalidRequest([{ loc: ['body'], msg: 'Field required', type: 'missing' }], null)
   }
   const value = parseText(text)
-  if (isTooDeep(value)) {
-    throw noJson(`nested more than ${MAX_JSON_DEPTH} levels deep`)
+  const fault = boundsFault(value)
+  if (fault !== undefined) {
+    throw noJson(fault)
   }
   return { text, value }
 }

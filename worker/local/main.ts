@@ -22,9 +22,12 @@ switch (String(command)) {
   case 'soak':
     await runProgram('test/soak/main.ts', args)
     break
+  case 'fuzz':
+    await runProgram('test/fuzz/main.ts', args)
+    break
   default:
     process.stderr.write(
-      `unknown command '${String(command)}': start, demo, test, test-prefect, bench, soak or build\n`,
+      `unknown command '${String(command)}': start, demo, test, test-prefect, bench, soak, fuzz or build\n`,
     )
     process.exitCode = 2
 }

@@ -3,12 +3,16 @@ import { schemaFault } from '#core/json-schema-check.ts'
 import type { Json, JsonObject } from '#core/wire/common.ts'
 import type { ValueError } from '#core/wire/ui.ts'
 import { DomainError } from '#domain/errors.ts'
-import { HydrationError } from '#domain/hydration.ts'
+import { HydrationError, newHydrationMeter } from '#domain/hydration.ts'
 import { toValueErrors } from '#domain/schema-values.ts'
+import type { RenderOptions } from '#domain/jinja/template.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { hydrateParameters } from './hydrate-parameters.ts'
 
 type Path = (string | number)[]
+
+/** Each is worked out by itself, with what it names read from the store. */
+const MAX_PLACEHOLDERS = 500
 
 /** What is wrong with the values of a form; what stands for a value that is known only later is not judged. */
 export async function judgeValues(
@@ -21,8 +25,16 @@ export async function judgeValues(
     throw new DomainError('invalid', `Invalid schema: ${fault}`, { field: ['schema'] })
   }
   const placeholders = findPlaceholders(values, [])
+  if (placeholders.length > MAX_PLACEHOLDERS) {
+    throw new DomainError(
+      'invalid',
+      `values may hold ${MAX_PLACEHOLDERS} things to work out, these hold ${placeholders.length}.`,
+      { field: ['values'] },
+    )
+  }
+  const options = { meter: newHydrationMeter() }
   const faults = await Promise.all(
-    placeholders.map(async ({ path, value }) => await faultOf(workspace, path, value)),
+    placeholders.map(async ({ path, value }) => await faultOf(workspace, path, value, options)),
   )
   const broken = faults.filter((issue) => issue !== null)
   // With one of them broken none is worked out.
@@ -48,9 +60,14 @@ function validate(schema: JsonObject, values: JsonObject): Issue[] {
 }
 
 /** What can't be made a value of, with its place. */
-async function faultOf(workspace: Workspace, path: Path, value: JsonObject): Promise<Issue | null> {
+async function faultOf(
+  workspace: Workspace,
+  path: Path,
+  value: JsonObject,
+  options: RenderOptions,
+): Promise<Issue | null> {
   try {
-    await hydrateParameters(workspace, { value })
+    await hydrateParameters(workspace, { value }, { options })
     return null
   } catch (error) {
     if (error instanceof HydrationError) {

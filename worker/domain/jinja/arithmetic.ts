@@ -6,6 +6,14 @@ import { asNumber, type Runtime, typeName, Undefined, type Value } from './value
 const BOUND_DIGITS = 4300
 const BOUND = 10n ** BigInt(BOUND_DIGITS)
 
+/** What a number of some thousand digits takes, where it is multiplied, divided or raised. */
+const LARGE_STEPS = 100
+const LARGE = 2n ** 128n
+
+function isLarge(value: bigint): boolean {
+  return value > LARGE || value < -LARGE
+}
+
 /** An operator between two numbers. */
 export function calculate(
   operator: BinaryOperator,
@@ -14,7 +22,7 @@ export function calculate(
   runtime: Runtime,
 ): bigint | number {
   if (typeof left === 'bigint' && typeof right === 'bigint') {
-    runtime.meter.step()
+    runtime.meter.step(isLarge(left) || isLarge(right) ? LARGE_STEPS : 1)
     return bounded(wholeNumbers(operator, left, right))
   }
   return floats(operator, Number(left), Number(right))

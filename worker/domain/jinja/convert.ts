@@ -91,10 +91,15 @@ function inBase(text: string, base: number): string[] | undefined {
   return fits ? ['', parsed[1] ?? '', digits, String(actual)] : undefined
 }
 
+/** So many digits at once are a safe integer in every base. */
+const DIGITS_AT_ONCE = 10
+
 function digitsToNumber(digits: string, base: number): bigint {
-  let number = 0n
-  for (const digit of digits) {
-    number = number * BigInt(base) + BigInt(Number.parseInt(digit, 36))
+  const first = digits.length % DIGITS_AT_ONCE
+  const shift = BigInt(base) ** BigInt(DIGITS_AT_ONCE)
+  let number = BigInt(first === 0 ? 0 : Number.parseInt(digits.slice(0, first), base))
+  for (let at = first; at < digits.length; at += DIGITS_AT_ONCE) {
+    number = number * shift + BigInt(Number.parseInt(digits.slice(at, at + DIGITS_AT_ONCE), base))
   }
   return number
 }

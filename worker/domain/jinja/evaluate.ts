@@ -4,6 +4,7 @@ import { equal, order } from './compare.ts'
 import { isTrue, raiseUndefined, toList } from './iterate.ts'
 import type { CallArguments, CompareOperator, Expression } from './nodes.ts'
 import { concatenate, contains, operate } from './operators.ts'
+import { countAll, countTexts } from './reading.ts'
 import type { Scope } from './scope.ts'
 import { typeError } from './template-error.ts'
 import {
@@ -38,14 +39,16 @@ function evaluateNode(node: Expression, scope: Scope, runtime: Runtime): Value {
     case 'dict': {
       const dict = new Dict()
       for (const { key, value } of node.entries) {
-        dict.set(valueOf(key), valueOf(value))
+        const name = valueOf(key)
+        countTexts([name], runtime)
+        dict.set(name, valueOf(value))
       }
       return dict
     }
     case 'attribute':
       return runtime.getAttribute(valueOf(node.of), node.name)
     case 'item':
-      return runtime.getItem(valueOf(node.of), valueOf(node.key))
+      return item(valueOf(node.of), valueOf(node.key), runtime)
     case 'slice': {
       const bound = (part: Expression | undefined) => (part === undefined ? null : valueOf(part))
       return new Slice(bound(node.start), bound(node.stop), bound(node.step))
@@ -93,6 +96,11 @@ function evaluateNode(node: Expression, scope: Scope, runtime: Runtime): Value {
   }
 }
 
+function item(of: Value, key: Value, runtime: Runtime): Value {
+  countTexts([of, key], runtime)
+  return runtime.getItem(of, key)
+}
+
 /** A chain holds where each link holds; what comes after a broken one isn't looked at. */
 function compare(
   node: Expression & { type: 'compare' },
@@ -111,6 +119,7 @@ function compare(
 }
 
 function holds(operator: CompareOperator, left: Value, right: Value, runtime: Runtime): boolean {
+  countAll(operator === 'in' || operator === 'notin' ? [left] : [left, right], runtime)
   switch (operator) {
     case 'eq':
       return equal(left, right)

@@ -60,6 +60,11 @@ export class Meter {
     this.step(Math.ceil(length / UNITS_A_STEP))
   }
 
+  /** Asked before a text or a list of that length is read. */
+  reads(length: number): void {
+    this.step(Math.ceil(length / UNITS_A_STEP))
+  }
+
   nested<T>(evaluate: () => T): T {
     this.depth += 1
     if (this.depth > this.limits.depth) {

@@ -1,4 +1,5 @@
 import { equalItems } from './compare.ts'
+import { countAll } from './reading.ts'
 import { typeError } from './template-error.ts'
 import { Callable, ObjectValue, Undefined, type Value } from './value.ts'
 
@@ -64,7 +65,8 @@ export class Loop extends ObjectValue {
           return positional[this.at % positional.length] ?? null
         })
       case 'changed':
-        return new Callable('bound method LoopContext.changed', ({ positional }) => {
+        return new Callable('bound method LoopContext.changed', ({ positional }, runtime) => {
+          countAll(positional, runtime)
           const same = this.changed !== undefined && equalItems(this.changed, positional)
           this.changed = positional
           return !same

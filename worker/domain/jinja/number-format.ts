@@ -58,5 +58,7 @@ function exponentText(exponent: number): string {
 /** Puts a separator between every three digits before the point. */
 export function group(digits: string, separator: string): string {
   const [, whole = '', rest = ''] = /^(\d*)(.*)$/s.exec(digits) ?? []
-  return whole.replace(/\B(?=(?:\d{3})+$)/g, separator) + rest
+  const first = whole.length % 3 || 3
+  const more = whole.slice(first).match(/.{3}/g) ?? []
+  return [whole.slice(0, first), ...more].join(separator) + rest
 }

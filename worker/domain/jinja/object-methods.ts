@@ -1,6 +1,7 @@
 import { Tuple } from './collections.ts'
 import { equal } from './compare.ts'
 import { toFraction } from './exact-digits.ts'
+import { countAll } from './reading.ts'
 import { stringMethod } from './string-methods.ts'
 import { valueError } from './template-error.ts'
 import { asNumber, Callable, isText, type Value } from './value.ts'
@@ -21,12 +22,13 @@ export function objectMethod(of: Value, name: string): Value | undefined {
 function listMethod(items: Value[], name: string): Value | undefined {
   switch (name) {
     case 'count':
-      return new Callable('built-in method count', ({ positional: [value] }) =>
-        BigInt(items.filter((item) => equal(item, value ?? null)).length),
-      )
+      return new Callable('built-in method count', ({ positional: [value] }, runtime) => {
+        countAll([items], runtime)
+        return BigInt(items.filter((item) => equal(item, value ?? null)).length)
+      })
     case 'index':
       return new Callable('built-in method index', ({ positional: [value] }, runtime) => {
-        runtime.meter.items(items.length)
+        countAll([items], runtime)
         const at = items.findIndex((item) => equal(item, value ?? null))
         if (at === -1) {
           throw valueError('value is not in list')

@@ -6,6 +6,7 @@ import { each } from './iterate.ts'
 import type { BinaryOperator } from './nodes.ts'
 import { formatPercent } from './percent-format.ts'
 import { typeError } from './template-error.ts'
+import { countAll } from './reading.ts'
 import { toText } from './text.ts'
 import { hasArithmetic } from './time-arithmetic.ts'
 import {
@@ -145,6 +146,7 @@ export function contains(container: Value, value: Value, runtime: Runtime): bool
     throw typeError(`argument of type '${typeName(container)}' is not iterable`)
   }
   for (const item of each(container, runtime)) {
+    countAll([item, value], runtime)
     if (equal(item, value)) {
       return true
     }

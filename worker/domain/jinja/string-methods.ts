@@ -4,6 +4,7 @@ import { escapeHtml, escapeText } from './escape.ts'
 import { formatBraces } from './brace-format.ts'
 import { characters } from './characters.ts'
 import { toList } from './iterate.ts'
+import { countTexts } from './reading.ts'
 import { casing, isKind } from './string-kinds.ts'
 import { splitLines, splitText, stripText, trimSpace } from './string-split.ts'
 import { typeError, valueError } from './template-error.ts'
@@ -27,6 +28,7 @@ export function stringMethod(text: string | Markup, name: string): Callable | un
     return undefined
   }
   return new Callable(`built-in method ${name} of str object`, (args, runtime) => {
+    countTexts([text, ...args.positional, ...args.named.values()], runtime)
     if (typeof text === 'string') {
       return measured(method(text, args, runtime), runtime)
     }

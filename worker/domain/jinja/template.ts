@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits, Meter } from './limits.ts'
 import { getAttribute, getItem } from './lookup.ts'
 import type { Template } from './nodes.ts'
 import { parseTemplate } from './parser.ts'
+import { countAll, countTexts } from './reading.ts'
 import { renderBody, toTemplateError } from './render.ts'
 import { Scope } from './scope.ts'
 import { TemplateError, typeError } from './template-error.ts'
@@ -15,6 +16,8 @@ import type { Runtime } from './value.ts'
 
 export interface RenderOptions {
   limits?: Partial<Limits>
+  /** Counts on, where several templates share what one may do. */
+  meter?: Meter
   /** For filters that say how long ago something was. */
   now?: Micros
   /** For the filter `random`. */
@@ -94,7 +97,7 @@ function assertKnown({ filters, tests }: Template): void {
 
 function newRuntime(limits: Limits, options: RenderOptions): Runtime {
   const runtime: Runtime = {
-    meter: new Meter(limits),
+    meter: options.meter ?? new Meter(limits),
     now: options.now,
     random: options.random,
     uiUrl: options.uiUrl,
@@ -110,6 +113,7 @@ function newRuntime(limits: Limits, options: RenderOptions): Runtime {
         throw typeError(`the filter '${name}' takes no arguments`)
       }
       runtime.meter.step()
+      countTexts([value, ...args.positional, ...args.named.values()], runtime)
       return filter(value, args, runtime)
     },
     test: (name, value, args) => {
@@ -118,7 +122,10 @@ function newRuntime(limits: Limits, options: RenderOptions): Runtime {
         throw new TemplateError('TemplateRuntimeError', `No test named '${name}' found.`)
       }
       runtime.meter.step()
-      return test(value, [...args.positional, ...args.named.values()], runtime)
+      const given = [...args.positional, ...args.named.values()]
+      countAll(given.length === 0 ? [] : [value, ...given], runtime)
+      countTexts([value], runtime)
+      return test(value, given, runtime)
     },
   }
   return runtime

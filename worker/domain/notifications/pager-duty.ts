@@ -21,9 +21,7 @@ export function pagerDutyRequests(data: JsonObject, notification: Notification):
   const details = {
     ...textMap(data['custom_details']),
     // The subject takes the place of the summary, so that the body goes where there is room.
-    ...(hasSubject
-      ? { 'Prefect Notification Body': notification.body.replace(/[\r\n]+$/, '') }
-      : {}),
+    ...(hasSubject ? { 'Prefect Notification Body': withoutLineEnds(notification.body) } : {}),
   }
   const link = maybeText(data, 'clickable_url')
   return [
@@ -50,4 +48,12 @@ export function pagerDutyRequests(data: JsonObject, notification: Notification):
       { Authorization: `Token token=${needText(data, 'api_key')}` },
     ),
   ]
+}
+
+function withoutLineEnds(text: string): string {
+  let end = text.length
+  while (text[end - 1] === '\n' || text[end - 1] === '\r') {
+    end -= 1
+  }
+  return text.slice(0, end)
 }

@@ -5,6 +5,7 @@ import { hashKey } from '../hash-key.ts'
 import { characters } from '../characters.ts'
 import { each, iterate, lengthOf, toList, tryIterate } from '../iterate.ts'
 import { operate } from '../operators.ts'
+import { countAll } from '../reading.ts'
 import { TemplateError, typeError } from '../template-error.ts'
 import {
   type Arguments,
@@ -113,7 +114,7 @@ function sortBy(items: Value[], pick: (item: Value) => Value, reverse: boolean, 
   const keyed = items.map((item) => ({ item, key: pick(item) }))
   // A stable sort that is reversed keeps equal ones in their order, as Python's does.
   keyed.sort((a, b) => {
-    runtime.meter.step()
+    countAll([a.key, b.key], runtime)
     const compared = order(a.key, b.key)
     return reverse ? -compared : compared
   })
@@ -162,7 +163,9 @@ function dictsort(value: Value, args: Arguments, runtime: Runtime): Value {
 function* unique(value: Value, pick: (item: Value) => Value, runtime: Runtime): Generator<Value> {
   const seen = new Set<string>()
   for (const item of each(value, runtime)) {
-    const key = hashKey(pick(item))
+    const picked = pick(item)
+    countAll([picked], runtime)
+    const key = hashKey(picked)
     if (!seen.has(key)) {
       seen.add(key)
       yield item
@@ -175,6 +178,7 @@ function extreme(value: Value, args: Arguments, runtime: Runtime, sign: 1 | -1):
   const pick = picker(attribute, runtime, { ignoreCase: !toFlag(case_sensitive) })
   let best: Value | undefined
   for (const item of each(value, runtime)) {
+    countAll(best === undefined ? [] : [pick(item), pick(best)], runtime)
     const operator = sign === 1 ? '>' : '<'
     if (best === undefined || order(pick(item), pick(best), operator) * sign > 0) {
       best = item

@@ -28,9 +28,9 @@ function linkWord(word: string, options: LinkOptions): string {
   const head = /^(?:[(<]|&lt;)+/.exec(word)?.[0] ?? ''
   let middle = word.slice(head.length)
   let tail = ''
-  if (/(?:[)>.,]|&gt;)$/.test(middle)) {
-    tail = /(?:[)>.,\n]|&gt;)+$/.exec(middle)?.[0] ?? ''
-    middle = middle.slice(0, middle.length - tail.length)
+  for (let end = endOf(middle); end !== ''; end = endOf(middle)) {
+    tail = end + tail
+    middle = middle.slice(0, middle.length - end.length)
   }
   for (const [open, close] of [
     ['(', ')'],
@@ -46,6 +46,11 @@ function linkWord(word: string, options: LinkOptions): string {
     }
   }
   return head + link(middle, options) + tail
+}
+
+/** A sign at the end that belongs to the sentence, not to the address. */
+function endOf(text: string): string {
+  return text.endsWith('&gt;') ? '&gt;' : /[)>.,]$/.test(text.slice(-1)) ? text.slice(-1) : ''
 }
 
 function count(text: string, part: string): number {
