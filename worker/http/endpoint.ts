@@ -65,7 +65,7 @@ export interface EndpointSpec<
   /** Status to the schema of its body; null is no body. */
   answers: A
   /** The statuses of errors besides 401 and 422. */
-  errors?: (400 | 403 | 404 | 409 | 413 | 503)[]
+  errors?: (400 | 403 | 404 | 409 | 413 | 426 | 503)[]
   /** Answered without a key; `caller`, `permissions` and `workspace` are not there to be read. */
   open?: boolean
   /** Answered to who holds a key, whichever workspace it opens: of all that is known of the caller, `caller` alone is there. */

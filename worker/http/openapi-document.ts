@@ -177,5 +177,6 @@ const ERRORS: Record<number, string> = {
   413: 'The body is too large',
   422: 'The request is not valid',
   429: 'Too many requests: try again after `Retry-After` seconds',
+  426: 'Only a WebSocket is served here',
   503: 'Try again after `Retry-After` seconds',
 }

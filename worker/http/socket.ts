@@ -57,7 +57,7 @@ export function socketRoute(
       method: 'get',
       ...spec,
       answers: { 101: null },
-      errors: [400],
+      errors: [400, 426],
       // Browsers can't send a header with an upgrade: the first frame carries the key instead.
       open: true,
     },
@@ -65,7 +65,9 @@ export function socketRoute(
       if (context.req.header('Upgrade')?.toLowerCase() !== 'websocket') {
         return { response: context.json({ detail: 'Expected a WebSocket upgrade' }, 426) }
       }
-      const offered = (context.req.header('Sec-WebSocket-Protocol') ?? '').split(/\s*,\s*/)
+      const offered = (context.req.header('Sec-WebSocket-Protocol') ?? '')
+        .split(',')
+        .map((name) => name.trim())
       const knock: Knock = {
         bindings: context.env,
         address: context.req.param(),

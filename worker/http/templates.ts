@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { validationProblem } from '#core/wire/problem.ts'
 import { checkTemplate } from '#domain/jinja/template.ts'
 import { endpoint, type Api } from './endpoint.ts'
 
@@ -20,7 +21,7 @@ export function addTemplateRoutes(api: Api): void {
         summary: 'Say whether a text is a template that actions may have',
         body: z.string(),
         bodyOptional: true,
-        answers: { 204: null, 422: refused },
+        answers: { 204: null, 422: z.union([refused, validationProblem]) },
       },
       ({ body }) => {
         const fault = checkTemplate(body)
