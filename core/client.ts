@@ -352,6 +352,7 @@ export class Client {
   startDiagnostics = (body: DiagnosticsRequest = {}) =>
     this.#call<Diagnostics>('POST', '/diagnostics', { body })
   readDiagnostics = (id: string) => this.#call<Diagnostics>('GET', `/diagnostics/${id}`)
+  rotateWorkspaceKey = () => this.#call<Job>('POST', '/workspace/rotate_key')
   cancelJob = (id: string) => this.#call<Job>('POST', `/jobs/${id}/cancel`)
 
   // Flow runs

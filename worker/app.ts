@@ -50,6 +50,7 @@ import { addVariableRoutes } from './http/variables.ts'
 import { addTemplateRoutes } from './http/templates.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
+import { addWorkspaceKeyRoutes } from './http/workspace-keys.ts'
 import { addWorkerRoutes } from './http/workers.ts'
 import { report } from './operations/report.ts'
 
@@ -141,4 +142,5 @@ function addRoutes(api: Api): void {
   addApiKeyRoutes(api)
   addServiceAccountRoutes(api)
   addMeRoutes(api)
+  addWorkspaceKeyRoutes(api)
 }

@@ -10,6 +10,7 @@ export const jobKind = z.enum([
   'retry_flow_runs',
   'delete_flow_runs',
   'diagnostics',
+  'rotate_key',
 ])
 export type JobKindName = z.infer<typeof jobKind>
 

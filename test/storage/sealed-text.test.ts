@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
+import { deriveKey, encrypt, utf8 } from '#storage/encryption.ts'
 import { openSeal } from '#storage/sealed-text.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { aWorkspace } from '../support/workspace.ts'
+
+/** A text with all that it was sealed with, as the first release wrote it. */
+const FIRST = {
+  workspace: '0199d2a4-0000-7000-8000-000000000001',
+  name: 'a document',
+  sealed: '1.e267d470.7g2HX9MEE+BNpKCZ.9De2ClAxo4jJ3GmFQF+5HuHlyk/mpOOI',
+}
 
 function withSecrets(workspace: Workspace, given: Partial<Bindings>): Workspace {
   return { ...workspace, bindings: { ...workspace.bindings, ...given } }
@@ -28,18 +36,37 @@ test('a changed text does not open', async () => {
   await expect(seal.unseal('a', changed)).rejects.toThrow('does not open as a')
 })
 
-test('what a former secret sealed is read, while that is known', async () => {
+/** A text as the first release sealed it: under a key made of the secret itself. */
+async function sealedByFirstRelease(
+  workspace: Workspace,
+  name: string,
+  text: string,
+): Promise<string> {
+  const { id, key } = await deriveKey(workspace.bindings.HEADGATE_SECRET, workspace.id, {
+    id: 'headgate: id of the key of block documents',
+    key: 'headgate: key of block documents',
+  })
+  return `1.${id}.${await encrypt(key, name, utf8(text))}`
+}
+
+test('what the first release sealed is read, while its secret is known', async () => {
   const { workspace } = await aWorkspace()
-  const before = await openSeal(withSecrets(workspace, { HEADGATE_SECRET: 'old' }))
-  const sealed = await before.seal('a', 'text')
-  const rotated = { HEADGATE_SECRET: 'new', HEADGATE_PREVIOUS_SECRETS: 'oldest old' }
-  const after = await openSeal(withSecrets(workspace, rotated))
-  expect(await after.unseal('a', sealed)).toBe('text')
-  const again = await after.seal('a', 'text')
-  await expect(before.unseal('a', again)).rejects.toThrow('HEADGATE_PREVIOUS_SECRETS')
+  const old = withSecrets(workspace, { HEADGATE_SECRET: 'old' })
+  const sealed = await sealedByFirstRelease(old, 'a', 'text')
+  expect(await (await openSeal(old)).unseal('a', sealed)).toBe('text')
+  const changed = { HEADGATE_SECRET: 'new', HEADGATE_PREVIOUS_SECRETS: 'oldest old' }
+  expect(await (await openSeal(withSecrets(workspace, changed))).unseal('a', sealed)).toBe('text')
   const forgotten = await openSeal(withSecrets(workspace, { HEADGATE_SECRET: 'new' }))
   await expect(forgotten.unseal('a', sealed)).rejects.toThrow('HEADGATE_PREVIOUS_SECRETS')
-  expect(await forgotten.unseal('a', again)).toBe('text')
+})
+
+test('what the first release has really written opens', async () => {
+  const { workspace } = await aWorkspace()
+  const given = {
+    ...withSecrets(workspace, { HEADGATE_SECRET: 'a secret of then' }),
+    id: FIRST.workspace,
+  }
+  expect(await (await openSeal(given)).unseal(FIRST.name, FIRST.sealed)).toBe('text ☃')
 })
 
 test('a long text is sealed too', async () => {

@@ -4,6 +4,7 @@ import { deleteFlowJob } from './delete-flow.ts'
 import { diagnosticsJob } from './diagnose.ts'
 import { changeFlowRunsJob } from './flow-run-jobs.ts'
 import type { JobKind } from './job-kind.ts'
+import { rotateKeyJob } from './rotate-key.ts'
 
 /**
  * All kinds of long work. To add one: its name in `core/wire/job.ts`, a `JobKind` beside the operation it belongs to, a line
@@ -18,6 +19,7 @@ export const JOB_KINDS: Record<JobKindName, AnyJobKind> = {
   retry_flow_runs: any(changeFlowRunsJob),
   delete_flow_runs: any(changeFlowRunsJob),
   diagnostics: any(diagnosticsJob),
+  rotate_key: any(rotateKeyJob),
 }
 
 /** A kind whose values come from a row as JSON. */

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, sql, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, sql, type SQL } from 'drizzle-orm'
 import type { BlockDocument } from '#core/wire/block-document.ts'
 import type { BlockDocumentsCount, BlockDocumentsQuery } from '#core/wire/query.ts'
 import type { JsonObject } from '#core/wire/common.ts'
@@ -10,7 +10,7 @@ import { loadBlockCatalog } from './block-schemas.ts'
 import type { Statement } from './commit.ts'
 import { toSql } from './condition.ts'
 import { blockDocument, blockSchema } from './schema/blocks.ts'
-import { openSeal, type Seal } from './sealed-text.ts'
+import { openSeal, presentSeal, type Seal } from './sealed-text.ts'
 import type { Workspace } from './workspace.ts'
 
 const columns = {
@@ -174,6 +174,52 @@ export function removeBlockDocumentsOfType(workspace: Workspace, typeId: string)
         sql`(${blockDocument.block_type_id} = ${typeId} OR ${blockDocument.block_schema_id} IN ${schemas})`,
       ),
     )
+}
+
+/**
+ * Seals documents anew that are sealed by another key than the workspace's present one, in the order of their ids; one that is
+ * changed meanwhile is sealed by whoever changes it.
+ * @returns how many, how many can't be opened, and the last of them; null when there were fewer than the limit
+ */
+export async function resealBlockDocuments(
+  workspace: Workspace,
+  after: string,
+  limit: number,
+): Promise<{ sealed: number; locked: number; last: string | null }> {
+  const present = await presentSeal(workspace)
+  const rows = await workspace.store
+    .select({ id: blockDocument.id, data: blockDocument.data })
+    .from(blockDocument)
+    .where(
+      and(
+        eq(blockDocument.workspace_id, workspace.id),
+        gt(blockDocument.id, after),
+        sql`substr(${blockDocument.data}, 1, ${present.length}) <> ${present}`,
+      ),
+    )
+    .orderBy(asc(blockDocument.id))
+    .limit(limit)
+  const seal = await openSeal(workspace)
+  let locked = 0
+  for (const row of rows) {
+    const text = await seal.unseal(row.id, row.data).catch(() => undefined)
+    if (text === undefined) {
+      locked += 1
+      continue
+    }
+    await workspace.store
+      .update(blockDocument)
+      .set({ data: await seal.seal(row.id, text) })
+      .where(
+        and(
+          eq(blockDocument.workspace_id, workspace.id),
+          eq(blockDocument.id, row.id),
+          eq(blockDocument.data, row.data),
+        ),
+      )
+  }
+  const last = rows.length < limit ? null : (rows.at(-1)?.id ?? null)
+  return { sealed: rows.length - locked, locked, last }
 }
 
 async function selectRows(workspace: Workspace, condition: SQL | undefined): Promise<Row[]> {
