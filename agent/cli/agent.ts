@@ -72,9 +72,9 @@ async function start({ client, out }: Session, options: StartOptions): Promise<v
     limit: options.limit,
     name: options.name,
     // Supervisors often set a variable to nothing to have it not set.
-    trustedKeys: options.trustedKeys || undefined,
+    trustedKeys: options.trustedKeys ? resolve(options.trustedKeys) : undefined,
     signatures: options.signatures,
-    policy: options.policy || undefined,
+    policy: options.policy ? resolve(options.policy) : undefined,
     home: resolve(process.env['HEADGATE_HOME'] || join(homedir(), '.headgate')),
     version: packageFile.version,
     headgateScript: realpathSync(process.argv[1] ?? ''),

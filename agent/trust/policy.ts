@@ -120,8 +120,18 @@ export function isWithin(path: string, folder: string): boolean {
 }
 
 /** Variables by which a program that is allowed would load code of somebody else's choice, or ask another API for it. */
-const LOADERS =
-  /^(PATH|IFS|ENV|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|PYTHON(PATH|HOME|STARTUP|INSPECT|USERBASE|PLATLIBDIR|EXECUTABLE|BREAKPOINT)|PERL5.*|RUBY(LIB|OPT)|GIT_.*|SSH_.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|HOME|XDG_.*|PREFECT_HOME|PREFECT_PROFILES_PATH|PREFECT__.*|(HTTPS?|ALL)_PROXY)$/i
+const LOADERS = new RegExp(
+  `^(${[
+    'PATH|HOME|IFS|ENV|SHELLOPTS|BASH_.*|XDG_.*',
+    'LD_.*|DYLD_.*',
+    'NODE_(?!ENV$).*',
+    'PYTHON(?!(UNBUFFERED|UTF8|HASHSEED|IOENCODING|DONTWRITEBYTECODE)$).*',
+    'PERL5.*|RUBY(LIB|OPT)|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS',
+    'GIT_.*|SSH_.*|(HTTPS?|ALL)_PROXY',
+    'PREFECT__.*|PREFECT_(HOME|PROFILES_PATH|LOGGING_SETTINGS_PATH)',
+  ].join('|')})$`,
+  'i',
+)
 
 function environmentRefusal({ environment }: Policy, job: PolicyJob): PolicyRefusal | undefined {
   const refused = job.environment.find((name) =>
@@ -165,12 +175,18 @@ function repositoryRefusal(
     : { rule: 'repositories', reason: `cloning ${refused.repository}` }
 }
 
-/** The address as git would come to it: `https://host/allowed/../other` is `https://host/other`. */
+/**
+ * The address as git would come to it: `https://host/allowed/../other` is `https://host/other`. What one program could read
+ * otherwise than the next, by backslashes or encoded slashes, is no address that a rule can be sure of.
+ */
 function plainAddress(repository: string): string {
-  if (URL.canParse(repository)) {
-    return new URL(repository).href
+  if (!/^[\w@:/.~+-]+$/.test(repository)) {
+    return ''
   }
-  return /(^|[/\\:])\.\.?([/\\]|$)/.test(repository) ? '' : repository
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(repository)) {
+    return URL.canParse(repository) ? new URL(repository).href : ''
+  }
+  return /(^|[/:])\.\.?(\/|$)/.test(repository) ? '' : repository
 }
 
 function matchesAny(patterns: readonly string[], text: string): boolean {

@@ -111,9 +111,10 @@ pull_steps: [set_working_directory]
       ...shell('pwd'),
       deployment: { pull_steps: [{ set_working_directory: { directory } }] },
     })
+    const inner = fixture.plane.enqueue(job({ working_dir: join(code, 'inner') }))
     const allowed = [
+      inner,
       fixture.plane.enqueue(job({ env: { MODE: 'x' } })),
-      fixture.plane.enqueue(job({ working_dir: join(code, 'inner') })),
       fixture.plane.enqueue(into(code)),
     ]
     const refused = [
@@ -128,7 +129,7 @@ pull_steps: [set_working_directory]
     ]
     await hasEnded(...allowed, ...refused)
     expect(allowed.map((run) => run.ends[0]?.exit_code)).toEqual([0, 0, 0])
-    expect(fixture.plane.logLines(allowed[1])).toEqual([join(code, 'inner')])
+    expect(fixture.plane.logLines(inner)).toEqual([join(code, 'inner')])
     const rules = refused.map((run) => /rule '(\w+)' of (\S+) /.exec(refusalOf(run))?.slice(1))
     expect(rules).toEqual(
       ['commands', 'environment', 'working_directories', 'working_directories', 'pull_steps'].map(

@@ -56,6 +56,20 @@ export function driverContract({ driver, toJob, isAlive }: ContractOptions): voi
       expect(await output(given)).toBe(`out ${given.claimed.flow_run.id}\nerr\n`)
     })
 
+    test('starts nothing that the policy of the host refuses', async () => {
+      const given = await order('echo never')
+      const { claimed } = given
+      const job_configuration = { ...claimed.job_configuration, env: { MODE: 'x' } }
+      const refused = {
+        ...given,
+        claimed: { ...claimed, job_configuration },
+        policy: { path: '/etc/policy', rules: { environment: [] } },
+      }
+      const words = "rule 'environment' of /etc/policy does not allow the environment variable MODE"
+      await expect(driver.start(refused, new AbortController().signal)).rejects.toThrow(words)
+      expect(await driver.find(given.folder)).toBeUndefined()
+    })
+
     test('tells the exit code', async () => {
       const ending = await (await start(await order('exit 7'))).ended
       expect(ending).toMatchObject({ exitCode: 7, signal: null, started: true })
