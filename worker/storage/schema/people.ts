@@ -1,6 +1,6 @@
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-// The people of the service and how they prove who they are, in the control store. The tables down to `passkey` are
+// The people of the service and how they prove who they are, in the control store. The tables down to `two_factor` are
 // better-auth's, which names their fields: it writes and reads them by `http/people-auth`, unless another reader is named.
 
 const time = (name: string) => integer(name, { mode: 'timestamp_ms' })
@@ -94,26 +94,6 @@ export const twoFactor = sqliteTable(
     lockedUntil: time('locked_until'),
   },
   (table) => [index('two_factor_by_user').on(table.userId)],
-)
-
-export const passkey = sqliteTable(
-  'passkey',
-  {
-    id: text().primaryKey(),
-    userId: text('user_id')
-      .notNull()
-      .references(() => user.id, { onDelete: 'cascade' }),
-    name: text(),
-    publicKey: text('public_key').notNull(),
-    credentialID: text('credential_id').notNull().unique(),
-    counter: integer().notNull(),
-    deviceType: text('device_type').notNull(),
-    backedUp: integer('backed_up', { mode: 'boolean' }).notNull(),
-    transports: text(),
-    aaguid: text(),
-    createdAt: time('created'),
-  },
-  (table) => [index('passkey_by_user').on(table.userId)],
 )
 
 /** How often something was tried: at signing in, by address and by account. Written and read by storage/attempts. */
