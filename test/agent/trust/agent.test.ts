@@ -155,16 +155,19 @@ pull_steps: [set_working_directory]
     expect(fixture.plane.claims.every(({ limit }) => limit === 1)).toBe(true)
   })
 
-  test('bounds how long a run takes, also one that it finds again', async () => {
-    const policy = policyFile('resources: { max_run_seconds: 2 }')
-    const first = await fixture.startAgent({ policy })
+  test('bounds how long a run takes, also one that an earlier start has begun', async () => {
+    const first = await fixture.startAgent()
     const run = fixture.plane.enqueue(shell(LONG))
     const { isAlive } = await fixture.processOf(run)
     await first.crash()
+    const policy = policyFile('resources: { max_run_seconds: 1 }')
     await fixture.startAgent({ policy, home: first.home })
     await hasEnded(run)
     expect(isAlive()).toBe(false)
-    expect(run.ends[0]?.message).toContain("rule 'resources.max_run_seconds' of " + policy)
+    expect(run.ends[0]?.message).toContain(`rule 'resources.max_run_seconds' of ${policy}`)
+    const next = fixture.plane.enqueue(shell(LONG))
+    await hasEnded(next)
+    expect(next.ends[0]?.message).toContain('lets a run take 1 s')
   })
 
   test.each(['command: [a]', 'commands: ['])('with %s in it no agent starts', async (text) => {
