@@ -96,6 +96,7 @@ function addChanges(api: Api): void {
       body: blockDocumentCreate,
       answers: { 201: blockDocument },
       errors: [400, 404, 409],
+      takesSecrets: true,
     },
     async (request) => {
       const { workspace, body, bodyText, now } = request
@@ -115,6 +116,7 @@ function addChanges(api: Api): void {
       body: blockDocumentUpdate,
       answers: { 204: null },
       errors: [400, 404, 409],
+      takesSecrets: true,
     },
     async (request) => {
       const { workspace, params, body, bodyText, now } = request

@@ -72,6 +72,8 @@ export interface EndpointSpec<
   ofHolder?: boolean
   /** Served to a known key while D1 can't be asked: claims, renewals, states, logs and events. */
   survivesOutage?: boolean
+  /** Its body may hold secrets: no error repeats it. */
+  takesSecrets?: boolean
   /** Answered out of the store, where runs may lag behind their homes; the answer says by how much. */
   listsRuns?: boolean
   /** Its answer tells who serves a pool, a queue or a deployment. */
@@ -136,7 +138,8 @@ export function endpoint<
       spec.body === undefined
         ? { text: '', value: undefined }
         : await readBody(context.req.raw, spec.bodyOptional === true)
-    const body = parsePart('body', spec.body, sent.value) as Parsed<B>
+    const isEchoed = spec.takesSecrets !== true
+    const body = parsePart('body', spec.body, sent.value, isEchoed) as Parsed<B>
     if (spec.tellsPresence === true) {
       await refreshPresence(context.get('workspace'))
     }

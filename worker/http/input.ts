@@ -46,11 +46,13 @@ export class BodyTooSlow extends Error {
 /**
  * Checks one part of a request against its schema and throws `InvalidRequest` with every refused field. A path that its
  * schema refuses names nothing: not found.
+ * @param isEchoed whether the refusal of a body repeats it, as Prefect does
  */
 export function parsePart(
   location: Location,
   schema: z.ZodType | undefined,
   value: unknown,
+  isEchoed = true,
 ): unknown {
   if (schema === undefined) {
     return undefined
@@ -67,7 +69,7 @@ export function parsePart(
       .slice(0, MAX_REFUSED)
       .flatMap((issue) => toRefusedFields(location, issue))
       .slice(0, MAX_REFUSED),
-    location === 'body' ? value : null,
+    location === 'body' && isEchoed ? value : null,
   )
 }
 

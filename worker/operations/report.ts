@@ -8,7 +8,21 @@ export type Facts = Readonly<Record<string, string | number | undefined>>
 export function report(message: string, error: unknown, facts: Facts = {}): void {
   const isError = error instanceof Error
   const cause = isError && error.cause instanceof Error ? error.cause.message : undefined
-  const line = { level: 'error', message, reason: isError ? error.message : String(error), cause }
+  const reason = isError ? withoutValues(error.message) : String(error)
+  const line = { level: 'error', message, reason, cause }
   // oxlint-disable-next-line no-console -- the platform's log is written by console
   console.error(JSON.stringify({ ...line, ...facts }))
+}
+
+/** Where it was thrown, without what it says. */
+export function framesOf(error: Error): string | undefined {
+  const { stack, message } = error
+  const said = stack?.indexOf(message) ?? -1
+  return said < 0 ? stack : stack?.slice(said + message.length).trimStart()
+}
+
+/** drizzle ends what it says of a failed statement with the values in it, which are the customer's. */
+function withoutValues(reason: string): string {
+  const at = reason.indexOf('\nparams: ')
+  return at < 0 ? reason : reason.slice(0, at)
 }
