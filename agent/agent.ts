@@ -83,10 +83,13 @@ async function serve(
   setMaxListeners(0, end.signal)
   const fatal = Promise.withResolvers<never>()
   const runs = new Runs(limit)
-  const shared = {
-    ...shareAmongRuns(config, identity, log, runs, end.signal, fatal.reject),
+  const shared = shareAmongRuns(config, identity, {
+    log,
+    runs,
     maxRunSeconds: () => trust.maxRunSeconds,
-  }
+    onFatal: fatal.reject,
+    signal: end.signal,
+  })
   const ladder = stopLadder(runs, log)
   const obeyAnew = async () => {
     await trust.reload(log)
@@ -115,13 +118,11 @@ async function serve(
 function shareAmongRuns(
   { client, pool }: AgentConfig,
   { agentId }: Identity,
-  log: AgentLog,
-  runs: Runs,
-  signal: AbortSignal,
-  onFatal: (error: FatalError) => void,
-): Omit<RunContextOfAgent, 'maxRunSeconds'> {
+  given: Omit<RunContextOfAgent, 'client' | 'finishes'>,
+): RunContextOfAgent {
+  const { log, signal } = given
   const finishes = new Finishes({ client, log, pool, agentId, signal })
-  return { client, log, runs, finishes, onFatal, signal }
+  return { ...given, client, finishes }
 }
 
 /** Runs the loops; resolves when the agent is drained. */

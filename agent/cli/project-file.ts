@@ -5,6 +5,7 @@ import * as z from 'zod'
 import { jsonObject, objectName, timestamp } from '../../core/wire/common.ts'
 import { concurrencyKey } from '../../core/wire/deployment.ts'
 import { missedRuns } from '../../core/wire/schedule.ts'
+import { describeIssues, keyPath } from '../file-problems.ts'
 import { usageError } from './cli-error.ts'
 
 /** A project file has Prefect's `prefect.yaml` keys; null says the same as leaving a key out. */
@@ -118,8 +119,9 @@ export function parseProject(source: string, path: string): ProjectDeployment[] 
   refusePlaceholders(value, path)
   const result = projectFile.safeParse(value)
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => `  ${keyPath(issue.path)}: ${say(issue)}`)
-    throw usageError(`${path} is not a project file as it must be:\n${problems.join('\n')}`)
+    throw usageError(
+      `${path} is not a project file as it must be:\n${describeIssues(result.error.issues)}`,
+    )
   }
   const { pull, deployments } = result.data
   return deployments.map((deployment) =>
@@ -154,19 +156,4 @@ function refusePlaceholders(value: unknown, path: string, keys: PropertyKey[] = 
       refusePlaceholders(entry, path, [...keys, Array.isArray(value) ? Number(key) : key])
     }
   }
-}
-
-function say(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') {
-    return `unknown: ${issue.keys.join(', ')}`
-  }
-  return issue.message
-}
-
-function keyPath(keys: readonly PropertyKey[]): string {
-  const path = keys
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-    .replace(/^\./, '')
-  return path === '' ? 'the file' : path
 }

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import * as z from 'zod'
+import { describeIssues } from '../file-problems.ts'
 import { splitShellWords } from '../infra/shell-words.ts'
 import { HostFileError, readHostFile } from './host-file.ts'
 import { type Policy, PULL_STEPS } from './policy.ts'
@@ -65,25 +66,12 @@ function parsePolicy(text: string, path: string, parse: (text: string) => unknow
   }
   const result = policyFile.safeParse(value)
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => `  ${place(issue.path)}: ${say(issue)}`)
-    throw new HostFileError(`${path} is not a policy as it must be:\n${problems.join('\n')}`)
+    const known = Object.keys(policyFile.shape).join(', ')
+    throw new HostFileError(
+      `${path} is not a policy as it must be (it may have ${known}):\n${describeIssues(result.error.issues)}`,
+    )
   }
   return result.data
-}
-
-function say(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'unrecognized_keys') {
-    return issue.message
-  }
-  const known = Object.keys(policyFile.shape).join(', ')
-  return `unknown: ${issue.keys.join(', ')}${issue.path.length === 0 ? ` (a policy has ${known})` : ''}`
-}
-
-function place(path: readonly PropertyKey[]): string {
-  const text = path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-  return text === '' ? 'the file' : text.slice(1)
 }
 
 function isCommandLine(text: string): boolean {

@@ -54,7 +54,8 @@ resources: { max_runs: 2, max_run_seconds: 60 }
   })
 
   test.each([
-    ['command: [a]', 'the file: unknown: command (a policy has commands, images,'],
+    ['command: [a]', 'the file: unknown: command'],
+    ['command: [a]', '(it may have commands, images, working_directories,'],
     ['resources: { max_memory: 1 }', 'resources: unknown: max_memory'],
     ['commands: make', 'commands: '],
     ['commands: [""]', 'commands[0]: '],
