@@ -35,6 +35,7 @@ import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addObservedStateRoutes } from './http/observed-states.ts'
+import { addRewrapRoute } from './http/rewrap-keys.ts'
 import { addRunGraphRoutes } from './http/run-graph.ts'
 import { addSavedSearchRoutes } from './http/saved-searches.ts'
 import { addSchedulePreviewRoutes } from './http/schedule-previews.ts'
@@ -52,7 +53,7 @@ import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
 import { addWorkspaceKeyRoutes } from './http/workspace-keys.ts'
 import { addWorkerRoutes } from './http/workers.ts'
-import { report } from './operations/report.ts'
+import { framesOf, report } from './operations/report.ts'
 
 /** The key tells the workspace; or its address does as well. */
 const BASES = ['/api', '/api/accounts/:account_id/workspaces/:workspace_id']
@@ -68,6 +69,7 @@ export function newApp(): Hono<AppEnv> {
   })
   app.use(protectAnswers)
   addMetricsRoute(app)
+  addRewrapRoute(app)
   const api = new Api()
   addRoutes(api)
   refuseOtherMethods(api)
@@ -83,7 +85,7 @@ export function newApp(): Hono<AppEnv> {
         status: refusal.status,
         method: context.req.method,
         path: context.req.path,
-        stack: error.stack,
+        stack: framesOf(error),
       })
     }
     return context.json(refusal.body, refusal.status, {

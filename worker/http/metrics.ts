@@ -1,8 +1,8 @@
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import { prometheusText } from '#domain/prometheus.ts'
-import { hashApiKey } from '#storage/access.ts'
 import { serviceGauges } from '#storage/metrics.ts'
 import type { AppEnv } from './endpoint.ts'
+import { isOperator } from './operator.ts'
 
 const DEFAULT_HOURS = 1
 const MAX_HOURS = 24
@@ -13,8 +13,7 @@ const MAX_HOURS = 24
  */
 export function addMetricsRoute(app: Hono<AppEnv>): void {
   app.get('/api/admin/metrics', async (context) => {
-    const expected = context.env.HEADGATE_OPERATOR_KEY ?? ''
-    if (expected === '' || !(await isSame(givenKey(context), expected))) {
+    if (!(await isOperator(context))) {
       return context.json({ detail: 'Not Found' }, 404)
     }
     const hours = Number(context.req.query('hours') ?? DEFAULT_HOURS)
@@ -27,13 +26,4 @@ export function addMetricsRoute(app: Hono<AppEnv>): void {
       'Cache-Control': 'no-store',
     })
   })
-}
-
-function givenKey(context: Context<AppEnv>): string {
-  return /^Bearer (.+)$/.exec(context.req.header('Authorization') ?? '')?.[1] ?? ''
-}
-
-/** Compared by digests, so that the time which that takes says nothing of the key. */
-async function isSame(given: string, expected: string): Promise<boolean> {
-  return (await hashApiKey(given)) === (await hashApiKey(expected))
 }

@@ -1,10 +1,11 @@
 import { and, desc, eq, isNull, ne, sql } from 'drizzle-orm'
+import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { decrypt, encrypt, type NamedKey } from './encryption.ts'
 import { newId } from './new-id.ts'
 import { workspaceKey } from './schema/secrets.ts'
 import { wrappingKeys } from './worker-secrets.ts'
-import type { Workspace } from './workspace.ts'
+import type { Bindings, Workspace } from './workspace.ts'
 
 /** The keys of a workspace, unwrapped. */
 interface WorkspaceKeys {
@@ -114,43 +115,53 @@ async function insertKey(
 ): Promise<void> {
   const raw = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
   const [wrapping] = await wrappingKeys(workspace.bindings)
-  const wrapped = await encrypt(wrapping.key, labelOf(workspace, id), raw)
+  const wrapped = await encrypt(wrapping.key, labelOf(workspace.id, id), raw)
   await workspace.store.run(sql`INSERT OR IGNORE INTO workspace_key
     (workspace_id, id, created, wrapped, wrapped_by, retired)
     SELECT ${workspace.id}, ${id}, ${formatTimestamp(now)}, ${wrapped}, ${wrapping.id}, NULL
     WHERE ${condition}`)
 }
 
+type Row = typeof workspaceKey.$inferSelect
+
 /** Opens a key, and wraps it by the present secret when it was wrapped by a former one. */
-async function unwrap(
-  workspace: Workspace,
-  row: typeof workspaceKey.$inferSelect,
-): Promise<CryptoKey | undefined> {
-  const wrapping = await wrappingKeys(workspace.bindings)
+async function unwrap(workspace: Workspace, row: Row): Promise<CryptoKey | undefined> {
+  const raw = await rewrapKey(workspace.bindings, workspace.store, row)
+  return raw === undefined
+    ? undefined
+    : await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
+}
+
+/** @returns the key itself; undefined when no known secret opens it */
+export async function rewrapKey(
+  bindings: Bindings,
+  store: DrizzleD1Database,
+  row: Row,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const wrapping = await wrappingKeys(bindings)
   const used = wrapping.find((one) => one.id === row.wrapped_by)
   if (used === undefined) {
     return undefined
   }
-  const raw = await decrypt(used.key, labelOf(workspace, row.id), row.wrapped)
-  if (used !== wrapping[0]) {
-    await workspace.store
+  const label = labelOf(row.workspace_id, row.id)
+  const raw = await decrypt(used.key, label, row.wrapped)
+  const [present] = wrapping
+  if (used !== present) {
+    await store
       .update(workspaceKey)
-      .set({
-        wrapped: await encrypt(wrapping[0].key, labelOf(workspace, row.id), raw),
-        wrapped_by: wrapping[0].id,
-      })
+      .set({ wrapped: await encrypt(present.key, label, raw), wrapped_by: present.id })
       .where(
         and(
-          eq(workspaceKey.workspace_id, workspace.id),
+          eq(workspaceKey.workspace_id, row.workspace_id),
           eq(workspaceKey.id, row.id),
           eq(workspaceKey.wrapped, row.wrapped),
         ),
       )
   }
-  return await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
+  return raw
 }
 
 /** A wrapped key is of no use in another row, nor in another workspace's. */
-function labelOf(workspace: Workspace, id: string): string {
-  return `key ${id} of workspace ${workspace.id}`
+function labelOf(workspaceId: string, id: string): string {
+  return `key ${id} of workspace ${workspaceId}`
 }
