@@ -27,6 +27,8 @@ export default defineConfig({
               bindings: {
                 TEST_MIGRATIONS: migrations,
                 HEADGATE_SECRET: 'a secret for tests',
+                HEADGATE_SIGN_UP: 'open',
+                HEADGATE_LOCAL_OUTBOX: 'true',
                 // Tests ask as fast as they can; those of the limits set their own.
                 HEADGATE_REQUESTS_PER_KEY: 'off',
                 HEADGATE_REQUESTS_PER_WORKSPACE: 'off',

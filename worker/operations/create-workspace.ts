@@ -4,12 +4,15 @@ import { insertApiKeyStatement, type PlainStatement } from '#storage/access.ts'
 import { newHomeKey } from '#storage/homes.ts'
 import { newId } from '#storage/new-id.ts'
 
-export interface NewWorkspace {
+interface NewAccount {
   account_name: string
   workspace_name: string
-  key_name: string
   /** Where its objects are made: a location hint, or null for near their first caller. */
   region?: string | null
+}
+
+export interface NewWorkspace extends NewAccount {
+  key_name: string
 }
 
 export interface CreatedWorkspace {
@@ -42,11 +45,41 @@ export async function planWorkspace(
   spec: NewWorkspace,
   now: Micros,
 ): Promise<{ created: CreatedWorkspace; statements: PlainStatement[] }> {
-  const time = formatTimestamp(now)
-  const accountId = newId(now)
-  const workspaceId = newId(now)
   const keyId = newId(now)
   const key = apiKey(crypto.getRandomValues(new Uint8Array(API_KEY_RANDOM_BYTES)))
+  const accountId = newId(now)
+  const { workspaceId, statements } = planAccount(accountId, spec, now)
+  statements.push(
+    await insertApiKeyStatement(
+      {
+        id: keyId,
+        kind: 'workspace',
+        workspace_id: workspaceId,
+        owner_id: null,
+        name: spec.key_name,
+        text: key,
+        scopes: null,
+        work_pool_ids: null,
+        created_by: null,
+        expires: null,
+      },
+      now,
+    ),
+  )
+  return {
+    created: { account_id: accountId, workspace_id: workspaceId, key_id: keyId, key },
+    statements,
+  }
+}
+
+/** The statements that make an account with one workspace and no key. */
+export function planAccount(
+  accountId: string,
+  spec: NewAccount,
+  now: Micros,
+): { workspaceId: string; statements: PlainStatement[] } {
+  const time = formatTimestamp(now)
+  const workspaceId = newId(now)
   const homes = new Set<string>()
   while (homes.size < POOLLESS_HOMES) {
     homes.add(newHomeKey())
@@ -74,24 +107,6 @@ export async function planWorkspace(
       sql: 'INSERT INTO home (workspace_id, key, created, work_pool_id) VALUES (?, ?, ?, NULL)',
       values: [workspaceId, home, time],
     })),
-    await insertApiKeyStatement(
-      {
-        id: keyId,
-        kind: 'workspace',
-        workspace_id: workspaceId,
-        owner_id: null,
-        name: spec.key_name,
-        text: key,
-        scopes: null,
-        work_pool_ids: null,
-        created_by: null,
-        expires: null,
-      },
-      now,
-    ),
   ]
-  return {
-    created: { account_id: accountId, workspace_id: workspaceId, key_id: keyId, key },
-    statements,
-  }
+  return { workspaceId, statements }
 }

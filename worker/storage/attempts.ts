@@ -39,8 +39,3 @@ export async function countAttempts(
     ? { allowed: true }
     : { allowed: false, retryAfter: Math.max(1, Math.ceil((Math.max(...over) - now) / 1000)) }
 }
-
-/** Forgets the tries of a key: whoever it was has proved to be the right one. */
-export async function forgetAttempts(db: D1Database, key: string): Promise<void> {
-  await db.prepare('DELETE FROM attempt WHERE key = ?').bind(key).run()
-}

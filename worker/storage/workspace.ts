@@ -27,6 +27,24 @@ export type Bindings = Pick<
   /** The same limits for all isolates of a place; not there on a single machine. */
   REQUESTS_OF_KEYS?: RateLimit
   REQUESTS_OF_WORKSPACES?: RateLimit
+  /** The addresses of this server in browsers, apart by spaces; links in mails go to the first. None: that of the request. */
+  HEADGATE_URL?: string
+  /** Who may sign up: `domain/sign-up`. */
+  HEADGATE_SIGN_UP?: string
+  /** How mail leaves: `operations/send-mail`. */
+  MAIL?: SendEmail
+  HEADGATE_MAIL_FROM?: string
+  HEADGATE_MAIL_URL?: string
+  /** The header that proves to HEADGATE_MAIL_URL who sends, `Name: value`. A Worker secret. */
+  HEADGATE_MAIL_HEADER?: string
+  HEADGATE_MAIL_BODY?: string
+  /** `true` only where worker/local/runtime runs the Worker: mails are kept and shown, not sent. */
+  HEADGATE_LOCAL_OUTBOX?: string
+  /** Signing in by GitHub and Google is offered where they are set. Worker secrets. */
+  GITHUB_CLIENT_ID?: string
+  GITHUB_CLIENT_SECRET?: string
+  GOOGLE_CLIENT_ID?: string
+  GOOGLE_CLIENT_SECRET?: string
   /** Opens the service's metrics to who runs it; without it they are not there. A Worker secret. */
   HEADGATE_OPERATOR_KEY?: string
   /** `true` lets notifications go to private addresses. For tests. */
