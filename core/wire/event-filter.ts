@@ -3,8 +3,11 @@ import { timestamp, uuid } from './common.ts'
 
 const texts = z.array(z.string()).nullish()
 
-/** Longer ones take their time: each is held against labels of any length. */
-const pattern = z.string().max(500)
+/** Longer ones take their time: each is held against labels of any length. Prefect's document knows no such limit. */
+const MAX_PATTERN = 500
+const pattern = z
+  .string()
+  .refine((text) => text.length <= MAX_PATTERN, `A pattern has at most ${MAX_PATTERN} characters`)
 
 /** Label to pattern, or to several of which one must match: `*` and `?` anywhere, `!` in front negates. */
 export const resourceSpecification = z

@@ -64,6 +64,8 @@ export interface EndpointSpec<
   bodyOptional?: boolean
   /** Status to the schema of its body; null is no body. */
   answers: A
+  /** The media types of a success that is no JSON. */
+  media?: readonly string[]
   /** The statuses of errors besides 401 and 422. */
   errors?: (400 | 403 | 404 | 409 | 413 | 426 | 503)[]
   /** Answered without a key; `caller`, `permissions` and `workspace` are not there to be read. */

@@ -60,6 +60,7 @@ export function addFlowRunInputRoutes(api: Api): void {
       summary: 'Read an input of a flow run, as text',
       params: keyParam,
       answers: { 200: z.string() },
+      media: ['text/plain'],
       errors: [404],
     },
     async ({ workspace, params }) => {

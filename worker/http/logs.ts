@@ -52,6 +52,7 @@ export function addLogRoutes(api: Api): void {
       params: idParam,
       query: z.object({ format: z.enum(['csv', 'txt', 'ndjson']).optional() }),
       answers: { 200: z.string() },
+      media: Object.values(FORMATS).map(({ type }) => type.split(';', 1)[0] ?? type),
       errors: [404, 503],
     },
     async ({ workspace, params, query, now }) => {

@@ -75,7 +75,11 @@ function responses(endpoint: DeclaredEndpoint, components: Components): Json {
     status,
     {
       description: Number(status) < 300 ? 'Success' : (ERRORS[Number(status)] ?? 'Error'),
-      ...(schema === null ? {} : { content: content(schema, components) }),
+      ...(schema === null
+        ? {}
+        : {
+            content: content(schema, components, Number(status) < 300 ? endpoint.media : undefined),
+          }),
     },
   ])
   const refused = [...errorsOf(endpoint)].map((status) => [
@@ -119,8 +123,13 @@ function parameters(
   }))
 }
 
-function content(schema: z.ZodType, components: Components): Json {
-  return { 'application/json': { schema: components.inline(schema) } }
+function content(
+  schema: z.ZodType,
+  components: Components,
+  media: readonly string[] = ['application/json'],
+): Json {
+  const inline = components.inline(schema)
+  return Object.fromEntries(media.map((type) => [type, { schema: inline }]))
 }
 
 /** `post_flow_runs_id_set_state`: stable while the route is. */
