@@ -33,6 +33,7 @@ import { addMeRoutes } from './http/me.ts'
 import { addMetricsRoute } from './http/metrics.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
+import { addPeopleRoutes } from './http/people.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addObservedStateRoutes } from './http/observed-states.ts'
 import { addRewrapRoute } from './http/rewrap-keys.ts'
@@ -70,6 +71,7 @@ export function newApp(): Hono<AppEnv> {
   app.use(protectAnswers)
   addMetricsRoute(app)
   addRewrapRoute(app)
+  addPeopleRoutes(app)
   const api = new Api()
   addRoutes(api)
   refuseOtherMethods(api)
