@@ -292,7 +292,7 @@ export function propose(
 
 /** Its slot is the run's own; but nobody else starts it while its earlier execution is not proved to be over. */
 function slotOfLive(run: HomeRun, proposer: Proposer): Slot {
-  return run.liveness === 'leased' && proposer.kind === 'key'
+  return run.liveness === 'leased' && proposer.kind !== 'run'
     ? { free: false, strategy: 'ENQUEUE', rule: 'An earlier execution of the run may still live.' }
     : { free: true }
 }
@@ -322,7 +322,7 @@ export function remove(home: Home, run: HomeRun): void {
 
 /** Why a proposal of a run's own code is not heard; null when it is. */
 function staleProposer(run: HomeRun, proposer: Proposer): string | null {
-  if (proposer.kind === 'key' || proposer.flow_run_id !== run.record.id) {
+  if (proposer.kind !== 'run' || proposer.flow_run_id !== run.record.id) {
     return null
   }
   if (isStartTimeout(run.record)) {

@@ -122,7 +122,7 @@ export function issuerOf({
   permissions,
 }: Pick<EndpointRequest<unknown, unknown, unknown>, 'caller' | 'permissions'>): Issuer {
   return {
-    name: caller.kind === 'key' ? `key ${caller.id}` : `flow run ${caller.flow_run_id}`,
+    name: caller.kind === 'run' ? `flow run ${caller.flow_run_id}` : `${caller.kind} ${caller.id}`,
     permissions,
   }
 }

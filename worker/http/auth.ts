@@ -3,10 +3,16 @@ import { isApiKey } from '#core/api-key.ts'
 import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 import { DomainError } from '#domain/errors.ts'
-import { permissionsOfKey, type KeyKind, type Permission } from '#domain/permissions.ts'
+import {
+  permissionsOfKey,
+  permissionsOfRole,
+  type KeyKind,
+  type Permission,
+} from '#domain/permissions.ts'
 import {
   accessId,
   findAccess,
+  findMembership,
   findWorkspaceRow,
   hashApiKey,
   noteKeyUse,
@@ -15,6 +21,8 @@ import {
 import { openWorkspace, type Bindings, type Workspace } from '#storage/workspace.ts'
 import { AccessCache } from './access-cache.ts'
 import type { AppEnv } from './endpoint.ts'
+import { isForeignOrigin } from './origins.ts'
+import { readSession, type PersonSession } from './session.ts'
 import { isRunToken, verifyRunToken } from '../operations/run-token.ts'
 
 export type Caller =
@@ -29,6 +37,8 @@ export type Caller =
       /** The pools that an agent's key serves; null: all. */
       work_pool_ids: readonly string[] | null
     }
+  /** A person who is signed in, by a session's cookie. */
+  | { kind: 'user'; id: string; name: string }
   /** The token of a claimed run; its signature is right, its fence is judged by the run's home. */
   | { kind: 'run'; flow_run_id: string; fence: number; home_key: HomeKey }
 
@@ -45,6 +55,7 @@ export class Unauthorized extends Error {
 
 const keys = new AccessCache(findAccess)
 const workspaces = new AccessCache(findWorkspaceRow)
+const memberships = new AccessCache(findMembership)
 
 /** What the code inside a run may do at most; which operations of that, `run-rights` says. */
 const OF_RUNS: ReadonlySet<Permission> = new Set(['see', 'run', 'write', 'secrets'])
@@ -66,11 +77,15 @@ export interface IdentifyOptions {
   defer: (work: Promise<unknown>) => void
 }
 
-/** Who sends the request, by its Authorization header. Throws `Unauthorized`. */
+/** Who sends the request: by its Authorization header, or without one by the cookie of a session. Throws `Unauthorized`. */
 export async function identify(
   context: Context<AppEnv>,
   survivesOutage: boolean,
 ): Promise<Identity> {
+  const person = await personOf(context)
+  if (person !== undefined) {
+    return await identifyPerson(context.env, person, context.req.param(), context.get('now'))
+  }
   return await identifyToken(
     context.env,
     tokenOf(context.req.header('Authorization')),
@@ -113,10 +128,50 @@ export async function identifyToken(
 }
 
 const UNBOUND =
-  'This key is bound to no workspace: use the address /api/accounts/{account_id}/workspaces/{workspace_id}.'
+  'This names no workspace: use the address /api/accounts/{account_id}/workspaces/{workspace_id}.'
 
-/** Who holds the key, wherever it opens. Throws `Unauthorized`. */
+/**
+ * Who is signed in, where that is what counts. A cookie says nothing of what its person wants: what a page of another origin
+ * asks for is nobody's, and a request that changes something says where it comes from, as browsers do.
+ */
+export async function personOf(context: Context<AppEnv>): Promise<PersonSession | undefined> {
+  const { method, raw } = context.req
+  const mayForge =
+    method === 'GET' || method === 'HEAD' || context.req.header('Origin') !== undefined
+  return context.req.header('Authorization') === undefined && mayForge && !isForeignOrigin(raw)
+    ? await readSession(context)
+    : undefined
+}
+
+/** What a person may do in the workspace of the address, or in the only one that it has a role in. */
+export async function identifyPerson(
+  bindings: Bindings,
+  person: PersonSession,
+  address: Address,
+  now: Micros,
+): Promise<Identity> {
+  const id = accessId(person.user_id, address.workspace_id?.toLowerCase())
+  const membership = await memberships.read(bindings.DB, id, now, false)
+  if (membership === undefined) {
+    throw address.workspace_id === undefined
+      ? new DomainError('bad_request', UNBOUND)
+      : new DomainError('not_found', 'Not Found')
+  }
+  const workspace = openWorkspace(bindings, membership.workspace)
+  requireAddressOf(workspace, address)
+  return {
+    caller: { kind: 'user', id: person.user_id, name: person.name },
+    permissions: permissionsOfRole(membership.role),
+    workspace,
+  }
+}
+
+/** Who holds the key or the session, wherever it opens. Throws `Unauthorized`. */
 export async function identifyHolder(context: Context<AppEnv>): Promise<Caller> {
+  const person = await personOf(context)
+  if (person !== undefined) {
+    return { kind: 'user', id: person.user_id, name: person.name }
+  }
   const token = tokenOf(context.req.header('Authorization'))
   return toCaller((await readKey(context.env, token, optionsOf(context, false))).access.key)
 }

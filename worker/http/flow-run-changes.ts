@@ -237,7 +237,7 @@ function addStateRoutes(api: Api): void {
 
 /** Who reads lists next is a person or a program with a key; a run's own code only wants to go on. */
 function waitsForStore(caller: Caller): boolean {
-  return caller.kind === 'key'
+  return caller.kind !== 'run'
 }
 
 /** As in Prefect: 201 when the state is newer than the request. */

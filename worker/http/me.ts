@@ -17,7 +17,7 @@ export function addMeRoutes(api: Api): void {
     },
     async ({ caller, context }) => ({
       status: 200,
-      body: caller.kind === 'key' ? await listMyWorkspaces(context.env.DB, caller.id) : [],
+      body: caller.kind === 'run' ? [] : await listMyWorkspaces(context.env.DB, caller),
     }),
   )
 }

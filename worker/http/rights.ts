@@ -20,7 +20,7 @@ function requirePermission(permissions: ReadonlySet<Permission>, permission: Per
   if (!permissions.has(permission)) {
     throw new DomainError(
       'forbidden',
-      `This key does not allow that: it needs ${NEEDS[permission]} (permission '${permission}').`,
+      `You may not do that: it needs ${NEEDS[permission]} (permission '${permission}').`,
     )
   }
 }
@@ -43,7 +43,7 @@ export async function requireOperation(
     }
     return
   }
-  if (caller.key_kind !== 'agent') {
+  if (caller.kind === 'user' || caller.key_kind !== 'agent') {
     requirePermission(identity.permissions, permissionOf(method, path))
     return
   }

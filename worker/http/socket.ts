@@ -4,7 +4,9 @@ import { DomainError } from '#domain/errors.ts'
 import type { Bindings } from '#storage/workspace.ts'
 import {
   credentialsIn,
+  identifyPerson,
   identifyToken,
+  personOf,
   tokenOf,
   Unauthorized,
   type Address,
@@ -13,6 +15,7 @@ import {
 import { endpoint, type Api, type AppEnv } from './endpoint.ts'
 import { Inbox } from './inbox.ts'
 import { requireOperation } from './rights.ts'
+import type { PersonSession } from './session.ts'
 
 /** A client that does not say who it is within this time is gone. */
 const AUTH_WAIT_MS = 10_000
@@ -74,6 +77,10 @@ export function socketRoute(
         header: tokenOf(context.req.header('Authorization')),
         path: spec.path,
         defer: (work) => context.executionCtx.waitUntil(work),
+        person: async () => {
+          context.set('now', Date.now() * 1000)
+          return await personOf(context)
+        },
       }
       const needsFrame = offered.includes('prefect') || knock.header === undefined
       const known = needsFrame ? undefined : await authorize(knock, knock.header)
@@ -103,6 +110,8 @@ interface Knock {
   /** The socket's, as it was declared. */
   path: string
   defer: (work: Promise<unknown>) => void
+  /** Who is signed in now, by the cookie of the upgrade. */
+  person: () => Promise<PersonSession | undefined>
 }
 
 async function open(
@@ -123,7 +132,7 @@ async function open(
       }
       const said = frame.data.token ?? ''
       token = said === '' ? knock.header : credentialsIn(said)
-      if (token === undefined) {
+      if (token === undefined && (await knock.person()) === undefined) {
         closeSocket(socket, 1008, NO_CREDENTIALS)
         return
       }
@@ -147,12 +156,15 @@ async function open(
 /** Who it is. Throws `Unauthorized`; a foreign address is as one that does not exist. */
 async function authorize(knock: Knock, token: string | undefined): Promise<Identity> {
   const { bindings, address, path, defer } = knock
-  const options = { now: Date.now() * 1000, survivesOutage: true, defer }
-  const identity = await identifyToken(bindings, token, address, options).catch(
-    (error: unknown) => {
-      throw error instanceof DomainError ? new Unauthorized() : error
-    },
-  )
+  const now = Date.now() * 1000
+  const person = token === undefined ? await knock.person() : undefined
+  const known =
+    person === undefined
+      ? identifyToken(bindings, token, address, { now, survivesOutage: true, defer })
+      : identifyPerson(bindings, person, address, now)
+  const identity = await known.catch((error: unknown) => {
+    throw error instanceof DomainError ? new Unauthorized() : error
+  })
   await requireOperation(identity, 'get', path, {})
   return identity
 }

@@ -28,9 +28,11 @@ import { homeStub } from './stubs.ts'
 
 /** Who asks for a run. */
 export type Maker =
-  | { kind: 'key'; id: string; name: string }
+  | { kind: 'key' | 'user'; id: string; name: string }
   | { kind: 'run'; flow_run_id: string }
   | { kind: 'automation'; id: string; name: string }
+
+const MAKER_TYPES = { key: 'API_KEY', user: 'USER', automation: 'AUTOMATION' }
 
 export interface CreatedFlowRun {
   run: FlowRun
@@ -265,7 +267,7 @@ function createdBy(maker: Maker): CreatedBy {
     ? { id: maker.flow_run_id, type: 'FLOW_RUN', display_value: null }
     : {
         id: maker.id,
-        type: maker.kind === 'key' ? 'API_KEY' : 'AUTOMATION',
+        type: MAKER_TYPES[maker.kind],
         display_value: maker.name,
       }
 }

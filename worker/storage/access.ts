@@ -166,6 +166,35 @@ export async function noteKeyUse(db: D1Database, id: string, now: Micros): Promi
     .run()
 }
 
+/** A person's role in a workspace. */
+export interface Membership {
+  role: string
+  workspace: WorkspaceRow
+}
+
+/**
+ * What a person is in the workspace of an address, or without one in the only workspace that it has a role in.
+ * @param id of `accessId`, with the person's id
+ */
+export async function findMembership(db: D1Database, id: string): Promise<Membership | undefined> {
+  const [userId, address = null] = id.split(' ')
+  const row = await db
+    .prepare(
+      `SELECT ${WORKSPACE_COLUMNS}, member.role FROM workspace_member AS member
+       JOIN workspace ON workspace.id = member.workspace_id
+       WHERE member.member_kind = 'user' AND member.member_id = ?1
+         AND (member.workspace_id = ?2 OR (?2 IS NULL AND
+           (SELECT count(*) FROM workspace_member WHERE member_kind = 'user' AND member_id = ?1) = 1))`,
+    )
+    .bind(userId, address)
+    .first<WorkspaceRow & { role: string }>()
+  if (row === null) {
+    return undefined
+  }
+  const { role, ...workspace } = row
+  return { role, workspace }
+}
+
 export async function findWorkspaceRow(
   db: D1Database,
   id: string,

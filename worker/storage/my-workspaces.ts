@@ -5,18 +5,14 @@ type Row = Omit<MyWorkspace, 'account_handle' | 'workspace_handle' | 'workspace_
 const COLUMNS = `account.id AS account_id, account.name AS account_name,
   workspace.id AS workspace_id, workspace.name AS workspace_name`
 
-/** The workspace that a key is bound to; for one that is bound to none those that its owner has a role in. */
-export async function listMyWorkspaces(db: D1Database, keyId: string): Promise<MyWorkspace[]> {
+/** Those that a person has a role in; of a key the one that it is bound to, or those of its owner. */
+export async function listMyWorkspaces(
+  db: D1Database,
+  { kind, id }: { kind: 'key' | 'user'; id: string },
+): Promise<MyWorkspace[]> {
   const { results } = await db
-    .prepare(
-      `SELECT ${COLUMNS} FROM api_key
-       JOIN workspace ON workspace.id = api_key.workspace_id OR (api_key.workspace_id IS NULL AND workspace.id IN (
-         SELECT member.workspace_id FROM workspace_member AS member WHERE member.member_id = api_key.owner_id
-         AND member.member_kind = CASE api_key.kind WHEN 'personal' THEN 'user' ELSE 'service_account' END))
-       JOIN account ON account.id = workspace.account_id
-       WHERE api_key.id = ? ORDER BY account.name, workspace.name`,
-    )
-    .bind(keyId)
+    .prepare(kind === 'key' ? OF_KEY : OF_USER)
+    .bind(id)
     .all<Row>()
   return results.map((row) => ({
     ...row,
@@ -25,6 +21,16 @@ export async function listMyWorkspaces(db: D1Database, keyId: string): Promise<M
     workspace_description: '',
   }))
 }
+
+const ORDER = 'ORDER BY account.name, workspace.name'
+const OF_USER = `SELECT ${COLUMNS} FROM workspace_member AS member
+  JOIN workspace ON workspace.id = member.workspace_id JOIN account ON account.id = workspace.account_id
+  WHERE member.member_kind = 'user' AND member.member_id = ? ${ORDER}`
+const OF_KEY = `SELECT ${COLUMNS} FROM api_key
+  JOIN workspace ON workspace.id = api_key.workspace_id OR (api_key.workspace_id IS NULL AND workspace.id IN (
+    SELECT member.workspace_id FROM workspace_member AS member WHERE member.member_id = api_key.owner_id
+    AND member.member_kind = CASE api_key.kind WHEN 'personal' THEN 'user' ELSE 'service_account' END))
+  JOIN account ON account.id = workspace.account_id WHERE api_key.id = ? ${ORDER}`
 
 /** A name as Prefect's command writes it: `prefect cloud workspace set --workspace account/workspace`. */
 function toHandle(name: string): string {
