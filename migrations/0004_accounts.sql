@@ -12,20 +12,19 @@ CREATE TABLE `invitation` (
 	`id` text PRIMARY KEY NOT NULL,
 	`created` text NOT NULL,
 	`account_id` text NOT NULL,
+	`workspace_id` text NOT NULL,
 	`email` text NOT NULL,
 	`role` text NOT NULL,
-	`workspace_id` text,
-	`workspace_role` text,
-	`token_hash` text NOT NULL,
 	`created_by` text NOT NULL,
 	`expires` text NOT NULL,
 	`accepted` text,
 	`revoked` text,
-	FOREIGN KEY (`account_id`) REFERENCES `account`(`id`) ON UPDATE no action ON DELETE no action
+	FOREIGN KEY (`account_id`) REFERENCES `account`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`workspace_id`) REFERENCES `workspace`(`id`) ON UPDATE no action ON DELETE no action
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE UNIQUE INDEX `invitation_by_token` ON `invitation` (`token_hash`);--> statement-breakpoint
-CREATE INDEX `invitation_by_account` ON `invitation` (`account_id`);--> statement-breakpoint
+CREATE INDEX `invitation_by_workspace` ON `invitation` (`workspace_id`);--> statement-breakpoint
+CREATE INDEX `invitation_by_email` ON `invitation` (`email`);--> statement-breakpoint
 CREATE TABLE `service_account` (
 	`id` text PRIMARY KEY NOT NULL,
 	`created` text NOT NULL,

@@ -87,7 +87,7 @@ export const serviceAccount = sqliteTable(
   (table) => [index('service_account_by_account').on(table.account_id)],
 )
 
-/** Offered membership. Written by operations/invitations; only the hash of its link's secret is stored. */
+/** A role that is offered to who proves an address. Written by storage/invitations. */
 export const invitation = sqliteTable(
   'invitation',
   {
@@ -96,21 +96,21 @@ export const invitation = sqliteTable(
     account_id: text()
       .notNull()
       .references(() => account.id),
+    workspace_id: text()
+      .notNull()
+      .references(() => workspace.id),
     /** Lower case. */
     email: text().notNull(),
+    /** In the workspace. */
     role: text().notNull(),
-    /** A workspace that the person gets a role in as well. */
-    workspace_id: text(),
-    workspace_role: text(),
-    token_hash: text().notNull(),
     created_by: text().notNull(),
     expires: text().notNull(),
     accepted: text(),
     revoked: text(),
   },
   (table) => [
-    uniqueIndex('invitation_by_token').on(table.token_hash),
-    index('invitation_by_account').on(table.account_id),
+    index('invitation_by_workspace').on(table.workspace_id),
+    index('invitation_by_email').on(table.email),
   ],
 )
 
