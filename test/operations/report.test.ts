@@ -23,6 +23,8 @@ test('a failed statement is told without the values in it', () => {
     cause: 'D1_ERROR: away',
     object: 'o',
   })
+  const outer = new Error('The store can not be reached now.', { cause: error })
+  expect(reported(outer)).not.toContain('a value')
   expect(framesOf(error)).toMatch(/^at /)
   expect(framesOf(error)).not.toContain('a value')
 })

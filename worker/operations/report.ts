@@ -7,7 +7,8 @@ export type Facts = Readonly<Record<string, string | number | undefined>>
  */
 export function report(message: string, error: unknown, facts: Facts = {}): void {
   const isError = error instanceof Error
-  const cause = isError && error.cause instanceof Error ? error.cause.message : undefined
+  const cause =
+    isError && error.cause instanceof Error ? withoutValues(error.cause.message) : undefined
   const reason = isError ? withoutValues(error.message) : String(error)
   const line = { level: 'error', message, reason, cause }
   // oxlint-disable-next-line no-console -- the platform's log is written by console
