@@ -95,12 +95,12 @@ function afterWords(text: string, words: string): string {
   return text.slice(text.indexOf(words) + words.length).replace(/\.$/, '')
 }
 
-/** Reads a JSON pointer; numbers where the value has a list. */
+/** Reads a JSON pointer as the validator writes it, with names as in an address; numbers where the value has a list. */
 function toPath(value: Json, pointer: string): (string | number)[] {
   const path: (string | number)[] = []
   let current: Json | undefined = value
   for (const part of pointer.split('/').slice(1)) {
-    const key: string = part.replaceAll('~1', '/').replaceAll('~0', '~')
+    const key: string = decodeURI(part).replaceAll('~1', '/').replaceAll('~0', '~')
     path.push(Array.isArray(current) ? Number(key) : key)
     current = at(current, path.slice(-1))
   }
