@@ -39,6 +39,7 @@ import type {
 } from './wire/bulk.ts'
 import type { Diagnostics, DiagnosticsRequest } from './wire/diagnostics.ts'
 import type { Job } from './wire/job.ts'
+import type { Invitation, InvitationCreate, Member } from './wire/member.ts'
 import type {
   BlockDocument,
   BlockDocumentCreate,
@@ -226,6 +227,14 @@ export class Client {
     this.#call<ApiKey[]>('GET', `/service_accounts/${id}/keys`)
   createServiceAccountKey = (id: string, body: ServiceAccountKeyCreate) =>
     this.#call<ApiKeyCreated>('POST', `/service_accounts/${id}/keys`, { body })
+  listMembers = () => this.#call<Member[]>('GET', '/members')
+  updateMember = (id: string, role: Member['role']) =>
+    this.#call<void>('PATCH', `/members/${id}`, { body: { role } })
+  removeMember = (id: string) => this.#call<void>('DELETE', `/members/${id}`)
+  listInvitations = () => this.#call<Invitation[]>('GET', '/members/invitations')
+  createInvitation = (body: InvitationCreate) =>
+    this.#call<Invitation>('POST', '/members/invitations', { body })
+  revokeInvitation = (id: string) => this.#call<void>('DELETE', `/members/invitations/${id}`)
   listMyWorkspaces = () => this.#call<MyWorkspace[]>('GET', '/me/workspaces')
 
   // Blocks: types, schemas and documents

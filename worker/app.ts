@@ -30,9 +30,12 @@ import { addLogSocketRoute } from './http/log-socket.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
 import { addMeRoutes } from './http/me.ts'
+import { addMemberRoutes } from './http/members.ts'
 import { addMetricsRoute } from './http/metrics.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
+import { addOutboxPage } from './http/outbox.ts'
+import { addPeoplePages } from './http/people-pages.ts'
 import { addPeopleRoutes } from './http/people.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addObservedStateRoutes } from './http/observed-states.ts'
@@ -72,6 +75,8 @@ export function newApp(): Hono<AppEnv> {
   addMetricsRoute(app)
   addRewrapRoute(app)
   addPeopleRoutes(app)
+  addPeoplePages(app)
+  addOutboxPage(app)
   const api = new Api()
   addRoutes(api)
   refuseOtherMethods(api)
@@ -146,5 +151,6 @@ function addRoutes(api: Api): void {
   addApiKeyRoutes(api)
   addServiceAccountRoutes(api)
   addMeRoutes(api)
+  addMemberRoutes(api)
   addWorkspaceKeyRoutes(api)
 }

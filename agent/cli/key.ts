@@ -10,7 +10,7 @@ import { foundOr } from './find.ts'
 import type { Output } from './output.ts'
 import { collect, wholeNumber } from './parameters.ts'
 
-export const PERMISSION_NAMES = ['see', 'run', 'write', 'secrets', 'serve', 'manage'] as const
+const PERMISSION_NAMES = ['see', 'run', 'write', 'secrets', 'serve', 'manage'] as const
 
 /** The options that keys of all kinds have. */
 export interface KeyOptions {

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { objectName, timestamp, uuid } from './common.ts'
 
 /** What a caller may do; what each means, `docs/security.md` says. */
-export const permission = z.enum(['see', 'run', 'write', 'secrets', 'serve', 'manage'])
+const permission = z.enum(['see', 'run', 'write', 'secrets', 'serve', 'manage'])
 const scopes = z.array(permission).min(1)
 
 export const apiKey = z

@@ -1,5 +1,5 @@
 import { DomainError } from '#domain/errors.ts'
-import type { Permission } from '#domain/permissions.ts'
+import { permissionsOfRole, type Permission } from '#domain/permissions.ts'
 import { requireServed } from '../operations/work-pool-home.ts'
 import type { Identity } from './auth.ts'
 import { agentMay, permissionOf } from './operation-permissions.ts'
@@ -65,4 +65,11 @@ export function showsSecrets(permissions: ReadonlySet<Permission>, isAsked: bool
     requirePermission(permissions, 'secrets')
   }
   return isAsked
+}
+
+/** Nobody gives a role that allows more than they may do. @throws DomainError `forbidden` */
+export function requireRoleWithin(role: string, permissions: ReadonlySet<Permission>): void {
+  if ([...permissionsOfRole(role)].some((permission) => !permissions.has(permission))) {
+    throw new DomainError('forbidden', `The role ${role} allows more than you may do.`)
+  }
 }

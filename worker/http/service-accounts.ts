@@ -8,7 +8,6 @@ import {
   serviceAccountUpdate,
 } from '#core/wire/api-key.ts'
 import { DomainError } from '#domain/errors.ts'
-import { permissionsOfRole } from '#domain/permissions.ts'
 import { listApiKeys } from '#storage/api-keys.ts'
 import {
   findServiceAccount,
@@ -18,10 +17,11 @@ import {
   updateServiceAccount,
 } from '#storage/service-accounts.ts'
 import type { Workspace } from '#storage/workspace.ts'
-import { createApiKey, type Issuer } from '../operations/create-api-key.ts'
+import { createApiKey } from '../operations/create-api-key.ts'
 import { closeDoorbells } from '../operations/revoke-api-key.ts'
 import { issuerOf } from './api-keys.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
+import { requireRoleWithin } from './rights.ts'
 
 const tag = 'Service accounts'
 
@@ -52,7 +52,7 @@ export function addServiceAccountRoutes(api: Api): void {
     async (request) => {
       const { workspace, body, now } = request
       const issuer = issuerOf(request)
-      requireRoleWithin(body.role, issuer)
+      requireRoleWithin(body.role, request.permissions)
       const id = await insertServiceAccount(workspace, body, issuer.name, now)
       return { status: 201, body: await readMade(workspace, id ?? taken(body.name)) }
     },
@@ -94,7 +94,7 @@ function addOne(api: Api): void {
       const { workspace, params, body, now } = request
       const found = (await findServiceAccount(workspace, params.id)) ?? notFound()
       if (body.role !== undefined) {
-        requireRoleWithin(body.role, issuerOf(request))
+        requireRoleWithin(body.role, request.permissions)
       }
       const changed = { id: found.id, name: body.name ?? found.name, role: body.role ?? found.role }
       return (await updateServiceAccount(workspace, changed, now))
@@ -172,13 +172,6 @@ function addKeys(api: Api): void {
       return { status: 201, body: await createApiKey(workspace, spec, issuerOf(request), now) }
     },
   )
-}
-
-/** Nobody gives a role that allows more than they may do. */
-function requireRoleWithin(role: string, { permissions }: Issuer): void {
-  if ([...permissionsOfRole(role)].some((permission) => !permissions.has(permission))) {
-    throw new DomainError('forbidden', `The role ${role} allows more than the key of this request.`)
-  }
 }
 
 async function readMade(workspace: Workspace, id: string) {

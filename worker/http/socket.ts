@@ -68,9 +68,8 @@ export function socketRoute(
       if (context.req.header('Upgrade')?.toLowerCase() !== 'websocket') {
         return { response: context.json({ detail: 'Expected a WebSocket upgrade' }, 426) }
       }
-      const offered = (context.req.header('Sec-WebSocket-Protocol') ?? '')
-        .split(',')
-        .map((name) => name.trim())
+      const header = context.req.header('Sec-WebSocket-Protocol') ?? ''
+      const offered = new Set(header.split(',').map((name) => name.trim()))
       const knock: Knock = {
         bindings: context.env,
         address: context.req.param(),
@@ -82,7 +81,7 @@ export function socketRoute(
           return await personOf(context)
         },
       }
-      const needsFrame = offered.includes('prefect') || knock.header === undefined
+      const needsFrame = offered.has('prefect') || knock.header === undefined
       const known = needsFrame ? undefined : await authorize(knock, knock.header)
       const { 0: client, 1: server } = new WebSocketPair()
       // Half open: what was received before a close frame is kept before the close is answered.
@@ -94,7 +93,7 @@ export function socketRoute(
         response: new Response(null, {
           status: 101,
           webSocket: client,
-          headers: offered.includes('prefect') ? { 'Sec-WebSocket-Protocol': 'prefect' } : {},
+          headers: offered.has('prefect') ? { 'Sec-WebSocket-Protocol': 'prefect' } : {},
         }),
       }
     },
