@@ -28,7 +28,7 @@ export default defineConfig({
                 TEST_MIGRATIONS: migrations,
                 HEADGATE_SECRET: 'a secret for tests',
                 HEADGATE_SIGN_UP: 'open',
-                HEADGATE_LOCAL_OUTBOX: 'true',
+                HEADGATE_LOCAL_OUTBOX: 'kept',
                 // Tests ask as fast as they can; those of the limits set their own.
                 HEADGATE_REQUESTS_PER_KEY: 'off',
                 HEADGATE_REQUESTS_PER_WORKSPACE: 'off',

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { newApp } from '../../worker/app.ts'
 import { eventually } from '../support/eventually.ts'
 import { aPerson, Browser, linkIn, mailsTo } from '../support/people.ts'
-import { bindings } from '../support/workspace.ts'
+import { aWorkspace, bindings } from '../support/workspace.ts'
 
 const PASSWORD = 'correct horse battery'
 
@@ -50,6 +51,62 @@ describe('signing up', () => {
       password: 'short',
     })
     expect(answer.status).toBe(400)
+  })
+})
+
+describe('where signing up is not open', () => {
+  const settings = { HEADGATE_LOCAL_OUTBOX: 'kept' }
+
+  async function tryWith(email: string, more: object): Promise<number> {
+    const request = new Request('http://headgate.test/api/auth/sign-up/email', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'CF-Connecting-IP': crypto.randomUUID() },
+      body: JSON.stringify({ name: 'Ada', email, password: PASSWORD }),
+    })
+    return (await newApp().request(request, {}, { ...bindings, ...settings, ...more })).status
+  }
+
+  test('only who is invited gets in, once, while the invitation is good', async () => {
+    const { workspace } = await aWorkspace()
+    const invite = async (expires: string, revoked: string | null) => {
+      const email = anAddress()
+      await bindings.DB.prepare(
+        `INSERT INTO invitation (id, created, account_id, email, role, token_hash, created_by, expires, revoked)
+         VALUES (?, ?, ?, ?, 'member', ?, 'test', ?, ?)`,
+      )
+        .bind(
+          crypto.randomUUID(),
+          '2026-01-01T00:00:00.000000Z',
+          workspace.account_id,
+          email,
+          crypto.randomUUID(),
+          expires,
+          revoked,
+        )
+        .run()
+      return email
+    }
+    const later = '2999-01-01T00:00:00.000000Z'
+    const earlier = '2020-01-01T00:00:00.000000Z'
+    const invited = { HEADGATE_SIGN_UP: 'invited' }
+    expect(await tryWith(await invite(later, null), invited)).toBe(200)
+    expect(await tryWith(await invite(earlier, null), invited)).toBe(403)
+    expect(await tryWith(await invite(later, earlier), invited)).toBe(403)
+    expect(await tryWith(anAddress(), invited)).toBe(403)
+    expect(await tryWith(await invite(later, null), { HEADGATE_SIGN_UP: 'closed' })).toBe(403)
+  })
+
+  test('who has an account is refused as anybody else', async () => {
+    const { email } = await aPerson()
+    expect(await tryWith(email, { HEADGATE_SIGN_UP: 'closed' })).toBe(403)
+    expect(await tryWith(email, { HEADGATE_SIGN_UP: undefined })).toBe(403)
+  })
+
+  test('domains are let in, and nobody where no mail leaves', async () => {
+    expect(await tryWith(anAddress(), { HEADGATE_SIGN_UP: 'example.com' })).toBe(200)
+    expect(await tryWith(anAddress(), { HEADGATE_SIGN_UP: 'example.org' })).toBe(403)
+    const mute = { HEADGATE_SIGN_UP: 'open', HEADGATE_LOCAL_OUTBOX: undefined }
+    expect(await tryWith(anAddress(), mute)).toBe(403)
   })
 })
 

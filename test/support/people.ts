@@ -69,7 +69,8 @@ export class Browser {
     })
     const headers = { Cookie: this.#cookieHeader() }
     const response = await app.request(new Request(`${this.#site}/`, { headers }), {}, bindings)
-    return ((await response.json()) as { session?: PersonSession }).session
+    const body: { session?: PersonSession } = await response.json()
+    return body.session
   }
 
   #cookieHeader(): string {

@@ -36,16 +36,11 @@ export function parseSignUpPolicy(text: string | undefined): SignUpPolicy {
 
 /** Whether somebody with that address, of its own accord, may sign up, and then gets an account of its own. */
 export function maySignUpAlone(policy: SignUpPolicy, email: string): boolean {
-  switch (policy.kind) {
-    case 'open':
-      return true
-    case 'domains':
-      // The whole of what follows the last @, so that no `a@evil.test@example.com` and no subdomain slips in.
-      return policy.domains.includes(email.slice(email.lastIndexOf('@') + 1).toLowerCase())
-    case 'invited':
-    case 'closed':
-      return false
+  if (policy.kind === 'domains') {
+    // The whole of what follows the last @, so that no subdomain slips in.
+    return policy.domains.includes(email.slice(email.lastIndexOf('@') + 1).toLowerCase())
   }
+  return policy.kind === 'open'
 }
 
 /** Whether an invitation is good for signing up. */

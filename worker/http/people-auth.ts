@@ -22,8 +22,8 @@ const DAY = 24 * 60 * 60
 /** A session that is used each week does not end. */
 const SESSION_SECONDS = 14 * DAY
 const LINK_SECONDS = 60 * 60
-const MIN_PASSWORD = 10
-const MAX_PASSWORD = 128
+export const MIN_PASSWORD = 10
+export const MAX_PASSWORD = 128
 
 /** What of better-auth's routes is tried, and which field of the body names whom it is tried on. */
 const TRIED: Record<string, Tried> = {

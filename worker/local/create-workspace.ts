@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { planWorkspace } from '../operations/create-workspace.ts'
+import { planSetupLink } from '../operations/set-up-owner.ts'
 import { toSqlScript } from './sql-script.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -33,7 +34,8 @@ async function createWorkspace(): Promise<void> {
     },
     Date.now() * 1000,
   )
-  if (!execute(toSqlScript(statements), options.remote)) {
+  const setUp = await planSetupLink(created.account_id, Date.now() * 1000)
+  if (!execute(toSqlScript([...statements, ...setUp.statements]), options.remote)) {
     process.stderr.write(
       `The workspace was not made. Is the database set up? \`npx wrangler d1 migrations apply DB ${options.remote ? '--remote' : '--local'}\`\n`,
     )
@@ -41,7 +43,7 @@ async function createWorkspace(): Promise<void> {
     return
   }
   process.stdout.write(
-    `Workspace '${options.name}' is made.\n\n  Account    ${created.account_id}\n  Workspace  ${created.workspace_id}\n  Key        ${created.key}\n\nThe key is shown this once; only its hash is stored.\n`,
+    `Workspace '${options.name}' is made.\n\n  Account    ${created.account_id}\n  Workspace  ${created.workspace_id}\n  Key        ${created.key}\n\nThe key is shown this once; only its hash is stored. Whoever opens this path of the deployed Worker within a week becomes the account's owner, once:\n\n  ${setUp.path}\n`,
   )
 }
 

@@ -46,7 +46,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<Miniflare> 
         name: 'headgate',
         modulesRoot: built,
         modules: modules.map(toModule),
-        bindings: { HEADGATE_SECRET: options.secret, ...LIMITS, ...settingsOfEnvironment() },
+        bindings: {
+          HEADGATE_SECRET: options.secret,
+          HEADGATE_URL: addressesOf(options),
+          HEADGATE_LOCAL_OUTBOX: LOOPBACK.has(options.host) ? 'shown' : 'told',
+          ...LIMITS,
+          ...settingsOfEnvironment(),
+        },
         serviceBindings: { ASSETS: 'console' },
         // Miniflare's own front and its router of assets are Workers, too: three more that each request would pass.
         unsafeDirectSockets: [{ host: options.host, port: options.port }],
@@ -130,6 +136,18 @@ const LIMITS = {
   HEADGATE_REQUESTS_PER_WORKSPACE: '60000',
 }
 
+/** Who listens there is reached from this machine alone. */
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1'])
+
+/** By which browsers on this machine know the server. */
+function addressesOf({ host, port }: RuntimeOptions): string {
+  const hosts = LOOPBACK.has(host)
+    ? [host, 'localhost', '127.0.0.1']
+    : ['localhost', '127.0.0.1', host]
+  const named = hosts.map((name) => (name.includes(':') ? `[${name}]` : name))
+  return [...new Set(named)].map((name) => `http://${name}:${port}`).join(' ')
+}
+
 /** Settings of the Worker that may be given to a local one: where notifications may go, what its own names are, who may call. */
 function settingsOfEnvironment(): Record<string, string> {
   const names = [
@@ -137,6 +155,12 @@ function settingsOfEnvironment(): Record<string, string> {
     'HEADGATE_CORS_ORIGINS',
     'HEADGATE_OPERATOR_KEY',
     'HEADGATE_OWN_HOSTS',
+    'HEADGATE_URL',
+    'HEADGATE_SIGN_UP',
+    'HEADGATE_MAIL_FROM',
+    'HEADGATE_MAIL_URL',
+    'HEADGATE_MAIL_HEADER',
+    'HEADGATE_MAIL_BODY',
     'HEADGATE_REQUESTS_PER_KEY',
     'HEADGATE_REQUESTS_PER_WORKSPACE',
   ]

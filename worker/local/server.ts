@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hasOwner } from '../storage/setup-links.ts'
 import { createWorkspace } from '../operations/create-workspace.ts'
+import { planSetupLink } from '../operations/set-up-owner.ts'
 import { ownWorkerds } from './processes.ts'
 import { type LocalModule, startRuntime } from './runtime.ts'
 import { StateFolder, type Credentials } from './state.ts'
@@ -25,6 +27,8 @@ export interface LocalServer {
   workspace_api_url: string
   console_url: string
   api_key: string
+  /** Where the account's first owner is made; undefined when it has one. */
+  set_up_url: string | undefined
   /** Makes one more workspace, with an account of its own; answers with its key. */
   addWorkspace: (name: string) => Promise<string>
   stop: () => Promise<void>
@@ -82,11 +86,13 @@ export async function startServer(options: LocalServerOptions): Promise<LocalSer
 
   const origin = `http://${options.host ?? '127.0.0.1'}:${options.port}`
   const { account_id, workspace_id, api_key } = credentials
+  const setUpPath = await newSetupLink(database, account_id)
   return {
     api_url: `${origin}/api`,
     workspace_api_url: `${origin}/api/accounts/${account_id}/workspaces/${workspace_id}`,
     console_url: origin,
     api_key,
+    set_up_url: setUpPath === undefined ? undefined : origin + setUpPath,
     addWorkspace: async (name) => {
       const spec = { account_name: name, workspace_name: name, key_name: name }
       const db = await runtime.getD1Database('DB')
@@ -129,6 +135,16 @@ async function applyMigrations(database: D1Database): Promise<void> {
       database.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
     ])
   }
+}
+
+/** Each start without an owner makes a link anew: only its hash is kept. */
+async function newSetupLink(database: D1Database, accountId: string): Promise<string | undefined> {
+  if (await hasOwner(database, accountId)) {
+    return undefined
+  }
+  const { path, statements } = await planSetupLink(accountId, Date.now() * 1000)
+  await database.batch(statements.map(({ sql, values }) => database.prepare(sql).bind(...values)))
+  return path
 }
 
 async function makeWorkspace(database: D1Database, secret: string): Promise<Credentials> {

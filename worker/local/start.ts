@@ -30,11 +30,18 @@ export async function start(args: string[]): Promise<void> {
     process.exit(1)
   })
   running = server
-  const { api_url, workspace_api_url, console_url, api_key } = server
+  const { api_url, workspace_api_url, console_url, api_key, set_up_url } = server
+  if (options.json && set_up_url !== undefined) {
+    process.stderr.write(`The account has no owner yet; become it at ${set_up_url}\n`)
+  }
+  const setUp =
+    set_up_url === undefined
+      ? ''
+      : `The account has no owner yet. Open this link to become it; it is good once:\n\n  ${set_up_url}\n\n`
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ api_url, workspace_api_url, console_url, api_key })}\n`
-      : `Headgate runs.\n\n  Console    ${console_url}\n  API        ${api_url}\n  Reference  ${api_url}/docs\n  Key        ${api_key}\n\nUse it in another terminal:\n\n  export HEADGATE_API_URL=${api_url} HEADGATE_API_KEY=${api_key}\n  npx headgate work-pool ls\n\nCtrl-C stops it; its state stays in ${options.state}.\n`,
+      : `Headgate runs.\n\n  Console    ${console_url}\n  API        ${api_url}\n  Reference  ${api_url}/docs\n  Key        ${api_key}\n\nUse it in another terminal:\n\n  export HEADGATE_API_URL=${api_url} HEADGATE_API_KEY=${api_key}\n  npx headgate work-pool ls\n\n${setUp}Ctrl-C stops it; its state stays in ${options.state}.\n`,
   )
 }
 

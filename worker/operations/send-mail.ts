@@ -1,5 +1,4 @@
-import { formatTimestamp, type Micros } from '#core/time.ts'
-import { newId } from '#storage/new-id.ts'
+import { keepMail } from '#storage/outbox.ts'
 import type { Bindings } from '#storage/workspace.ts'
 
 export interface Mail {
@@ -14,8 +13,6 @@ export interface Mailer {
   send(mail: Mail): Promise<void>
 }
 
-/** An outbox on one machine shows the newest of them. */
-const KEPT_MAILS = 50
 /** What most HTTP mail APIs take; Resend takes it as it is. */
 const PLAIN_BODY = '{"from":"{{from}}","to":["{{to}}"],"subject":"{{subject}}","text":"{{text}}"}'
 const TIMEOUT_MS = 20_000
@@ -36,8 +33,8 @@ export function mailerOf(bindings: Bindings): Mailer | undefined {
   if (from !== undefined && url !== undefined) {
     return { send: (mail) => post(bindings, url, { from, ...mail }) }
   }
-  if (bindings.HEADGATE_LOCAL_OUTBOX === 'true') {
-    return { send: (mail) => keep(bindings.DB, mail, Date.now() * 1000) }
+  if (bindings.HEADGATE_LOCAL_OUTBOX !== undefined) {
+    return { send: (mail) => keep(bindings, mail) }
   }
   return undefined
 }
@@ -73,15 +70,10 @@ function fillTemplate(template: string, mail: Mail & { from: string }): string {
   )
 }
 
-async function keep(db: D1Database, mail: Mail, now: Micros): Promise<void> {
-  await db.batch([
-    db
-      .prepare(
-        'INSERT INTO outbox_mail (id, created, recipient, subject, body) VALUES (?, ?, ?, ?, ?)',
-      )
-      .bind(newId(now), formatTimestamp(now), mail.to, mail.subject, mail.text),
-    db.prepare(
-      `DELETE FROM outbox_mail WHERE id NOT IN (SELECT id FROM outbox_mail ORDER BY id DESC LIMIT ${KEPT_MAILS})`,
-    ),
-  ])
+async function keep(bindings: Bindings, mail: Mail): Promise<void> {
+  await keepMail(bindings.DB, mail, Date.now() * 1000)
+  if (bindings.HEADGATE_LOCAL_OUTBOX !== 'kept') {
+    // oxlint-disable-next-line no-console -- the terminal is where the mail of one machine is read
+    console.log(`\nMail to ${mail.to}: ${mail.subject}\n\n${mail.text}`)
+  }
 }

@@ -38,13 +38,8 @@ export type Bindings = Pick<
   /** The header that proves to HEADGATE_MAIL_URL who sends, `Name: value`. A Worker secret. */
   HEADGATE_MAIL_HEADER?: string
   HEADGATE_MAIL_BODY?: string
-  /** `true` only where worker/local/runtime runs the Worker: mails are kept and shown, not sent. */
+  /** Only where worker/local/runtime runs the Worker: mails are `kept`, `told` in the terminal, or `shown` on a page as well. */
   HEADGATE_LOCAL_OUTBOX?: string
-  /** Signing in by GitHub and Google is offered where they are set. Worker secrets. */
-  GITHUB_CLIENT_ID?: string
-  GITHUB_CLIENT_SECRET?: string
-  GOOGLE_CLIENT_ID?: string
-  GOOGLE_CLIENT_SECRET?: string
   /** Opens the service's metrics to who runs it; without it they are not there. A Worker secret. */
   HEADGATE_OPERATOR_KEY?: string
   /** `true` lets notifications go to private addresses. For tests. */

@@ -119,7 +119,7 @@ export const setupLink = sqliteTable('setup_link', {
   used: text(),
 })
 
-/** The newest mails of a server on one machine, which sends none: written by operations/send-mail, read by http/outbox. */
+/** The newest mails of a server on one machine, which sends none: written and read by storage/outbox. */
 export const outboxMail = sqliteTable('outbox_mail', {
   id: text().primaryKey(),
   created: text().notNull(),
