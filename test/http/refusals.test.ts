@@ -41,6 +41,17 @@ describe('a body', () => {
     })
   })
 
+  test('may be missing where all in it is optional, but not be blank', async () => {
+    const filter = async (body: string | null) => {
+      const headers = { Authorization: `Bearer ${key}` }
+      const init = { method: 'POST', headers, body }
+      return (await fetchWorker(`${API_URL}/deployments/filter`, init)).status
+    }
+    expect([await filter(null), await filter(''), await filter('\n'), await filter(' ')]).toEqual([
+      200, 200, 422, 422,
+    ])
+  })
+
   test.for<[path: string, body: object, where: (string | number)[]]>([
     ['/flows/', { name: 1 }, ['body', 'name']],
     ['/flow_runs/', { flow_id: 'x' }, ['body', 'flow_id']],

@@ -98,7 +98,7 @@ export async function readBody(
     throw new BodyTooLarge()
   }
   const text = request.body === null ? '' : await readInTime(request.body, patience)
-  if (text.trim() === '') {
+  if (text === '') {
     if (optional) {
       return { text: '{}', value: {} }
     }
