@@ -103,25 +103,12 @@ CREATE TABLE `setup_link` (
 	`used` text
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE TABLE `two_factor` (
-	`id` text PRIMARY KEY NOT NULL,
-	`user_id` text NOT NULL,
-	`secret` text NOT NULL,
-	`backup_codes` text NOT NULL,
-	`verified` integer,
-	`failed_verification_count` integer,
-	`locked_until` integer,
-	FOREIGN KEY (`user_id`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
-) WITHOUT ROWID;
---> statement-breakpoint
-CREATE INDEX `two_factor_by_user` ON `two_factor` (`user_id`);--> statement-breakpoint
 CREATE TABLE `user` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,
 	`email` text NOT NULL,
 	`email_verified` integer NOT NULL,
 	`image` text,
-	`two_factor_enabled` integer,
 	`created` integer NOT NULL,
 	`updated` integer NOT NULL
 ) WITHOUT ROWID;

@@ -1,6 +1,6 @@
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-// The people of the service and how they prove who they are, in the control store. The tables down to `two_factor` are
+// The people of the service and how they prove who they are, in the control store. The tables down to `verification` are
 // better-auth's, which names their fields: it writes and reads them by `http/people-auth`, unless another reader is named.
 
 const time = (name: string) => integer(name, { mode: 'timestamp_ms' })
@@ -13,7 +13,6 @@ export const user = sqliteTable('user', {
   email: text().notNull().unique(),
   emailVerified: integer('email_verified', { mode: 'boolean' }).notNull(),
   image: text(),
-  twoFactorEnabled: integer('two_factor_enabled', { mode: 'boolean' }),
   createdAt: time('created').notNull(),
   updatedAt: time('updated').notNull(),
 })
@@ -36,7 +35,7 @@ export const session = sqliteTable(
   (table) => [index('session_by_user').on(table.userId)],
 )
 
-/** What better-auth calls an account: a person's password, or who the person is to GitHub or Google. */
+/** What better-auth calls an account: a person's password; another provider would have rows of its own. */
 export const login = sqliteTable(
   'login',
   {
@@ -44,12 +43,12 @@ export const login = sqliteTable(
     userId: text('user_id')
       .notNull()
       .references(() => user.id, { onDelete: 'cascade' }),
-    /** `credential`, `github` or `google`. */
+    /** `credential`: a password. */
     providerId: text('provider_id').notNull(),
     accountId: text('account_id').notNull(),
     /** The hash of the password. */
     password: text(),
-    // The provider's tokens are never stored: nothing is asked of it but who the person is.
+    // Of other providers: better-auth's model has them.
     accessToken: text('access_token'),
     refreshToken: text('refresh_token'),
     idToken: text('id_token'),
@@ -65,7 +64,7 @@ export const login = sqliteTable(
   ],
 )
 
-/** What is open for a while: resets of passwords, sign-ins at a provider or between two factors. */
+/** What is open for a while: resets of passwords. */
 export const verification = sqliteTable(
   'verification',
   {
@@ -77,23 +76,6 @@ export const verification = sqliteTable(
     updatedAt: time('updated').notNull(),
   },
   (table) => [index('verification_by_identifier').on(table.identifier)],
-)
-
-/** The second factor of a person; secret and codes are encrypted under the Worker's secret. */
-export const twoFactor = sqliteTable(
-  'two_factor',
-  {
-    id: text().primaryKey(),
-    userId: text('user_id')
-      .notNull()
-      .references(() => user.id, { onDelete: 'cascade' }),
-    secret: text().notNull(),
-    backupCodes: text('backup_codes').notNull(),
-    verified: integer({ mode: 'boolean' }),
-    failedVerificationCount: integer('failed_verification_count'),
-    lockedUntil: time('locked_until'),
-  },
-  (table) => [index('two_factor_by_user').on(table.userId)],
 )
 
 /** How often something was tried: at signing in, by address and by account. Written and read by storage/attempts. */
