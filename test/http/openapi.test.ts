@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { call } from '../support/call.ts'
 import { closed, document, routes, send, withBody, type Route } from '../support/routes.ts'
 import { sampleOf } from '../support/sample-body.ts'
-import { aWorkspace, API_URL, fetchWorker } from '../support/workspace.ts'
+import type { Workspace } from '#storage/workspace.ts'
+import { aWorkspace, API_URL, bindings, fetchWorker } from '../support/workspace.ts'
 
 const components = document.components.schemas
 
@@ -116,6 +117,20 @@ describe('an unknown field', () => {
   )
 })
 
+/** The id of a person with a role in the workspace. */
+async function aMember({ id: workspaceId }: Workspace): Promise<string> {
+  const id = crypto.randomUUID()
+  await bindings.DB.batch([
+    bindings.DB.prepare(
+      "INSERT INTO user (id, name, email, email_verified, created, updated) VALUES (?, 'Ada', ?, 1, 0, 0)",
+    ).bind(id, `${id}@example.com`),
+    bindings.DB.prepare(
+      "INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created) VALUES (?, 'user', ?, 'owner', '')",
+    ).bind(workspaceId, id),
+  ])
+  return id
+}
+
 /** The route's path with the values put in, and its body with them where it names things. */
 function request(route: Route, values: Record<string, string>): { path: string; body?: unknown } {
   const parts = route.path.split('/')
@@ -142,6 +157,8 @@ const OTHERWISE: Record<string, number> = {
   'POST /v2/concurrency_limits/leases/{lease_id}/renew': 410,
   'POST /deployments/': 409,
   'GET /events/filter/next': 403,
+  // Keys have no invitations.
+  'POST /me/invitations/{id}/accept': 403,
   'POST /events/count-by/{countable}': 422,
   'GET /flow_run_states/': 200,
   'GET /automations/related-to/{resource_id}': 200,
@@ -164,7 +181,7 @@ describe('what belongs to another workspace', () => {
 
   beforeAll(async () => {
     ;({ key } = await aWorkspace())
-    const { client, key: foreignKey } = await aWorkspace()
+    const { client, workspace, key: foreignKey } = await aWorkspace()
     const flow = await client.createFlow({ name: 'foreign-flow' })
     const pool = await client.createWorkPool({ name: 'foreign-pool', type: 'process' })
     const queue = await client.createWorkQueue(pool.name, { name: 'foreign-queue' })
@@ -200,6 +217,8 @@ describe('what belongs to another workspace', () => {
     const savedSearch = await client.saveSearch({ name: 'foreign-search' })
     const apiKey = await client.createApiKey({ name: 'foreign-key', kind: 'workspace' })
     const account = await client.createServiceAccount({ name: 'foreign', role: 'viewer' })
+    const invitation = await client.createInvitation({ email: 'a@example.com', role: 'viewer' })
+    const person = await aMember(workspace)
     const variable = await client.createVariable({ name: 'foreign-variable', value: 1 })
     const artifact = await client.createArtifact({ key: 'foreign-artifact', data: 1 })
     const automation = await client.createAutomation({
@@ -227,6 +246,9 @@ describe('what belongs to another workspace', () => {
       'saved_searches/id': savedSearch.id,
       'keys/id': apiKey.id,
       'service_accounts/id': account.id,
+      'members/id': person,
+      'members/invitations/id': invitation.id,
+      'me/invitations/id': invitation.id,
       'v2/concurrency_limits/id_or_name': tagLimit.id,
       'v2/concurrency_limits/leases/lease_id': (lease.body as { lease_id: string }).lease_id,
       'concurrency_limits/id': tagLimit.id,

@@ -63,7 +63,7 @@ export function sampleOf(
       return null
     default:
       return (
-        ['2026-01-01T00:00:00Z', crypto.randomUUID()].find((text) =>
+        ['2026-01-01T00:00:00Z', crypto.randomUUID(), 'a@example.com'].find((text) =>
           new RegExp(resolved.pattern ?? '').test(text),
         ) ?? 'x'
       )
