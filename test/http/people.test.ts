@@ -71,15 +71,15 @@ describe('where signing up is not open', () => {
     const invite = async (expires: string, revoked: string | null) => {
       const email = anAddress()
       await bindings.DB.prepare(
-        `INSERT INTO invitation (id, created, account_id, email, role, token_hash, created_by, expires, revoked)
-         VALUES (?, ?, ?, ?, 'member', ?, 'test', ?, ?)`,
+        `INSERT INTO invitation (id, created, account_id, workspace_id, email, role, created_by, expires, revoked)
+         VALUES (?, ?, ?, ?, ?, 'viewer', 'test', ?, ?)`,
       )
         .bind(
           crypto.randomUUID(),
           '2026-01-01T00:00:00.000000Z',
           workspace.account_id,
+          workspace.id,
           email,
-          crypto.randomUUID(),
           expires,
           revoked,
         )

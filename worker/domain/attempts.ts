@@ -9,7 +9,7 @@ const HOUR = 60 * MINUTE
 
 /**
  * What is limited, by the network that tries it and by the person whom it is tried on. A person's limits are wide enough that
- * nobody meets them by mistyping; who is shut out by somebody else still gets in by passkey, by GitHub or Google, and later.
+ * nobody meets them by mistyping; who is shut out by somebody else gets in minutes later.
  */
 export const ATTEMPT_LIMITS = {
   'sign-in': {
@@ -19,7 +19,7 @@ export const ATTEMPT_LIMITS = {
   'sign-up': { network: { max: 20, seconds: HOUR }, person: { max: 5, seconds: HOUR } },
   /** Mails that anybody can have sent to an address. */
   mail: { network: { max: 20, seconds: HOUR }, person: { max: 5, seconds: HOUR } },
-  /** A second factor, the old password at a change, tokens of links. */
+  /** The old password at a change, tokens of links. */
   proof: {
     network: { max: 50, seconds: 10 * MINUTE },
     person: { max: 10, seconds: 10 * MINUTE },
