@@ -59,7 +59,8 @@ export interface NewFlowRun {
 }
 
 /** Who proposes a state; a run's own code speaks under its fence. */
-export type Proposer = { kind: 'key' | 'user' } | { kind: 'run'; flow_run_id: string; fence: number }
+export type Proposer =
+  { kind: 'key' | 'user' } | { kind: 'run'; flow_run_id: string; fence: number }
 
 /**
  * What all parts of a home rest on: its tables, its flusher, its doorbell, its clock and its one alarm. The parts are functions
