@@ -73,7 +73,7 @@ function fillTemplate(template: string, mail: Mail & { from: string }): string {
 async function keep(bindings: Bindings, mail: Mail): Promise<void> {
   await keepMail(bindings.DB, mail, Date.now() * 1000)
   if (bindings.HEADGATE_LOCAL_OUTBOX !== 'kept') {
-    // oxlint-disable-next-line no-console -- the terminal is where the mail of one machine is read
-    console.log(`\nMail to ${mail.to}: ${mail.subject}\n\n${mail.text}`)
+    // oxlint-disable-next-line no-console -- the terminal is where the mail of one machine is read; of the rest workerd says nothing there
+    console.error(`\nMail to ${mail.to}: ${mail.subject}\n\n${mail.text}`)
   }
 }
