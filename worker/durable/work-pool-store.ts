@@ -196,9 +196,9 @@ export class WorkPoolStore {
     this.#live.removed(id)
   }
 
-  idsAfter(id: string, limit: number): string[] {
+  idsAfter(after: string, limit: number): string[] {
     return this.#sql
-      .exec<{ id: string }>('SELECT id FROM run WHERE id > ? ORDER BY id LIMIT ?', id, limit)
+      .exec<{ id: string }>('SELECT id FROM run WHERE id > ? ORDER BY id LIMIT ?', after, limit)
       .toArray()
       .map(({ id }) => id)
   }
