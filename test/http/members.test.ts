@@ -50,6 +50,17 @@ describe('an invitation', () => {
     expect(await mine(guest)).toEqual([])
   })
 
+  test('is accepted by signing in for the first time', async () => {
+    const host = await aWorkspace()
+    const email = `${crypto.randomUUID()}@example.com`
+    await host.client.createInvitation({ email, role: 'viewer' })
+    const guest = await aPerson(email)
+    expect(await countFlowsIn(host, guest)).toBe(200)
+    expect(await host.client.listMembers()).toMatchObject([{ email, role: 'viewer' }])
+    const mine = await guest.browser.get('/api/me/workspaces')
+    expect(await mine.json()).toMatchObject([{ workspace_id: host.workspace.id }])
+  })
+
   test('is for nobody else, nor for who has not proved the address, nor when it is over', async () => {
     const host = await aWorkspace()
     const [guest, other] = [await aPerson(), await aPerson()]

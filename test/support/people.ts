@@ -85,8 +85,7 @@ export interface TestPerson {
 }
 
 /** Somebody who has signed up, proved the address and signed in. */
-export async function aPerson(): Promise<TestPerson> {
-  const email = `${crypto.randomUUID()}@example.com`
+export async function aPerson(email = `${crypto.randomUUID()}@example.com`): Promise<TestPerson> {
   const password = 'correct horse battery'
   const browser = new Browser()
   const signedUp = await browser.post('/sign-up/email', { name: 'Ada', email, password })

@@ -1,5 +1,6 @@
 import type { Micros } from '#core/time.ts'
 import { maySignUpAlone, type SignUpPolicy } from '#domain/sign-up.ts'
+import { acceptInvitation, listMyInvitations } from '#storage/invitations.ts'
 import { hasAnAccount, insertOwnerStatements, isInvited } from '#storage/people.ts'
 import { planAccount } from './create-workspace.ts'
 
@@ -10,9 +11,9 @@ interface Person {
 }
 
 /**
- * Gives a person that belongs to no account one of its own with a workspace, in one transaction, where people may sign up
- * alone. Asked at each sign-in, so that nobody who has proved the address is left without, whatever failed before; who is
- * invited somewhere gets none. Its id is the person's: made twice at a time, the second fails whole.
+ * Gives a person that belongs to no account its place: what it is invited to, or where people may sign up alone an account of
+ * its own with a workspace, in one transaction. Asked at each sign-in, so that nobody who has proved the address is left
+ * without, whatever failed before. Its id is the person's: made twice at a time, the second fails whole.
  */
 export async function giveOwnAccount(
   db: D1Database,
@@ -20,10 +21,15 @@ export async function giveOwnAccount(
   policy: SignUpPolicy,
   now: Micros,
 ): Promise<void> {
-  if (!maySignUpAlone(policy, person.email) || (await hasAnAccount(db, person.id))) {
+  if (await hasAnAccount(db, person.id)) {
     return
   }
   if (await isInvited(db, person.email, now)) {
+    const invitations = await listMyInvitations(db, person.id, now)
+    await Promise.all(invitations.map(({ id }) => acceptInvitation(db, person.id, id, now)))
+    return
+  }
+  if (!maySignUpAlone(policy, person.email)) {
     return
   }
   const accountName = person.name.replaceAll(/[/%&><\p{Cc}]+/gu, ' ').trim() || person.id
