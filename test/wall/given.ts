@@ -21,9 +21,14 @@ const span: Give = () => ({
     history_interval_seconds: 3600,
   },
 })
+/** Else it would fire at each event, and do what it says. */
+const idle: Give = () => ({ body: { enabled: false } })
+
 /** By operation. A new one belongs here only when the test says that its request is refused. */
 const GIVEN: Record<string, Give> = {
   'GET /events/filter/next': ({ pageToken }) => ({ query: { 'page-token': pageToken } }),
+  'POST /automations/': idle,
+  'PUT /automations/{id}': idle,
   'POST /events': event,
   'POST /flow_runs/history': span,
   'POST /task_runs/history': span,

@@ -57,8 +57,6 @@ const PROSE = new Set([
 ])
 /** JSON of any form; what it may refer to stands in `given-cases`. */
 const FREE_JSON = 'Json'
-/** Triggers hold triggers: one is enough. */
-const MAX_NESTING = 1
 
 /** All places of an operation where an id or a name may stand, found in its schemas. */
 export function slotsOf(route: Route): Slot[] {
@@ -74,7 +72,7 @@ export function slotsOf(route: Route): Slot[] {
   })
   const outer = literals.filter((part) => !part.startsWith('{')).toReversed()
   const body =
-    route.body === undefined ? [] : slotsIn(route.body, { steps: [], keys: [], refs: [] })
+    route.body === undefined ? [] : slotsIn(route.body, { steps: [], keys: [], seen: new Set() })
   return [
     ...parameters,
     ...body.map((slot) => ({ ...slot, words: [...slot.words, ...outer] })),
@@ -85,20 +83,24 @@ export function slotsOf(route: Route): Slot[] {
 interface Place {
   steps: Step[]
   keys: string[]
-  refs: string[]
+  /** The named schemas that were met: each is tried at one place of an operation. */
+  seen: Set<string>
 }
 
 function slotsIn(given: FullSchema, place: Place): Slot[] {
   const { schema, name } = resolve(given)
-  const refs = name === undefined ? place.refs : [...place.refs, name]
-  if (name === FREE_JSON || refs.filter((ref) => ref === name).length > MAX_NESTING) {
+  const { seen } = place
+  if (name === FREE_JSON || (name !== undefined && seen.has(name))) {
     return []
+  }
+  if (name !== undefined) {
+    seen.add(name)
   }
   const inside = (part: FullSchema, step: Step, key?: string): Slot[] =>
     slotsIn(part, {
       steps: [...place.steps, step],
       keys: key === undefined ? place.keys : [...place.keys, key],
-      refs,
+      seen,
     })
   const alternatives = alternativesOf(schema)
   if (alternatives.length > 0) {
