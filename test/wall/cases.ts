@@ -7,7 +7,7 @@ import type { FullSchema } from './schema.ts'
 import { slotsOf, type Slot } from './slots.ts'
 
 /** What is put into one slot: one value, or for a list all of them at once. */
-export interface Case {
+interface Case {
   slot: Slot
   value: string | string[]
   /** The same, of things that never existed. */

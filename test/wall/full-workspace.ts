@@ -11,7 +11,7 @@ import { asStub } from '../support/objects.ts'
 import { aWorkspace, clientOf, type TestWorkspace } from '../support/workspace.ts'
 
 /** What a workspace has of one kind of thing. The first of each kind belong together. */
-export interface Known {
+interface Known {
   ids: string[]
   names: string[]
 }
