@@ -57,8 +57,8 @@ describe('an invitation', () => {
     const guest = await aPerson(email)
     expect(await countFlowsIn(host, guest)).toBe(200)
     expect(await host.client.listMembers()).toMatchObject([{ email, role: 'viewer' }])
-    const mine = await guest.browser.get('/api/me/workspaces')
-    expect(await mine.json()).toMatchObject([{ workspace_id: host.workspace.id }])
+    const listed = await guest.browser.get('/api/me/workspaces')
+    expect(await listed.json()).toMatchObject([{ workspace_id: host.workspace.id }])
   })
 
   test('is for nobody else, nor for who has not proved the address, nor when it is over', async () => {
