@@ -14,10 +14,10 @@ const CREATING_CLIENTS = 32
 /** More would wait for its database's lock, and make it slower. */
 const CREATING_CLIENTS_OF_PREFECT = 4
 /** Between the first creation, or the start with so many more deployments, and the due second. */
-const FEW_AHEAD_SECONDS = 40
-const MANY_AHEAD_SECONDS = 75
+const FEW_AHEAD_SECONDS = 25
+const MANY_AHEAD_SECONDS = 45
 /** Prefect's scheduler looks for new schedules every 5 seconds. */
-const PREFECT_AHEAD_SECONDS = 90
+const PREFECT_AHEAD_SECONDS = 55
 const WORKER_AFTER_SECONDS = 20
 const DEADLINE_MS = 180_000
 
