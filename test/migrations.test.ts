@@ -59,8 +59,9 @@ test.for(tables.map((table) => ({ name: getTableConfig(table).name, table })))(
     const made = database
       .prepare("SELECT name FROM pragma_index_list(?) WHERE origin = 'c' ORDER BY name")
       .all(name)
+    const unique = columns.filter(({ isUnique }) => isUnique).map(({ uniqueName }) => uniqueName)
     expect(made.map((index) => index['name'])).toEqual(
-      indexes.map((index) => index.config.name).toSorted(),
+      [...indexes.map((index) => index.config.name), ...unique].toSorted(),
     )
   },
 )

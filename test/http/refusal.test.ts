@@ -132,7 +132,8 @@ const post = async (body: BodyInit | undefined, headers: Record<string, string> 
 describe('a body', () => {
   test.for<[name: string, body: string | undefined, type: string]>([
     ['missing', undefined, 'missing'],
-    ['empty', ' ', 'missing'],
+    ['empty', '', 'missing'],
+    ['blank', ' ', 'json_invalid'],
     ['no JSON', '{', 'json_invalid'],
     ['null', 'null', 'dict_type'],
     ['a list', '[]', 'dict_type'],
