@@ -57,11 +57,11 @@ test.for(tables.map((table) => ({ name: getTableConfig(table).name, table })))(
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     )
     const made = database
-      .prepare("SELECT name FROM pragma_index_list(?) WHERE origin = 'c' ORDER BY name")
+      .prepare("SELECT name FROM pragma_index_list(?) WHERE origin = 'c'")
       .all(name)
     const unique = columns.filter(({ isUnique }) => isUnique).map(({ uniqueName }) => uniqueName)
-    expect(made.map((index) => index['name'])).toEqual(
-      [...indexes.map((index) => index.config.name), ...unique].toSorted(),
+    expect(new Set(made.map((index) => index['name']))).toEqual(
+      new Set([...indexes.map((index) => index.config.name), ...unique]),
     )
   },
 )
