@@ -47,7 +47,7 @@ const setUp: Call[] = [
       task_key: 'sub',
       dynamic_key: '0',
       name: 'sub_0',
-      state: { type: 'RUNNING' },
+      state: { type: 'PENDING' },
     },
     'tracker',
   ),
@@ -60,6 +60,12 @@ const setUp: Call[] = [
       state: { type: 'RUNNING' },
     },
     'h_8',
+  ),
+  // What stands for a subflow follows it a moment later, in lists too.
+  post(
+    '/task_runs/count',
+    { task_runs: { name: { any_: ['sub_0'] }, state: { name: { any_: ['Running'] } } } },
+    { until: 1 },
   ),
   post(
     '/task_runs/',
