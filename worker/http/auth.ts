@@ -116,10 +116,7 @@ export async function identifyToken(
   const access = await accessAt(bindings, holder, address, options)
   const { key, role, workspace } = access
   if (workspace === undefined) {
-    // Its owner has no role there: as an address that does not exist.
-    throw address.workspace_id === undefined
-      ? new DomainError('bad_request', UNBOUND)
-      : new DomainError('not_found', 'Not Found')
+    throw opensNothing(address)
   }
   const caller = toCaller(key)
   const handle = openWorkspace(bindings, workspace)
@@ -127,8 +124,15 @@ export async function identifyToken(
   return { caller, permissions: permissionsOfKey({ ...key, role }), workspace: handle }
 }
 
-const UNBOUND =
-  'This names no workspace: use the address /api/accounts/{account_id}/workspaces/{workspace_id}.'
+/** Where a caller has no role, the address is as one that does not exist. */
+function opensNothing({ workspace_id: workspaceId }: Address): DomainError {
+  return workspaceId === undefined
+    ? new DomainError(
+        'bad_request',
+        'This names no workspace: use the address /api/accounts/{account_id}/workspaces/{workspace_id}.',
+      )
+    : new DomainError('not_found', 'Not Found')
+}
 
 /**
  * Who is signed in, where that is what counts. A cookie says nothing of what its person wants: what a page of another origin
@@ -136,9 +140,10 @@ const UNBOUND =
  */
 export async function personOf(context: Context<AppEnv>): Promise<PersonSession | undefined> {
   const { method, raw } = context.req
-  const mayForge =
-    method === 'GET' || method === 'HEAD' || context.req.header('Origin') !== undefined
-  return context.req.header('Authorization') === undefined && mayForge && !isForeignOrigin(raw)
+  const changesNothing = method === 'GET' || method === 'HEAD'
+  const isOwn =
+    !isForeignOrigin(raw) && (changesNothing || context.req.header('Origin') !== undefined)
+  return context.req.header('Authorization') === undefined && isOwn
     ? await readSession(context)
     : undefined
 }
@@ -153,14 +158,12 @@ export async function identifyPerson(
   const id = accessId(person.user_id, address.workspace_id?.toLowerCase())
   const membership = await memberships.read(bindings.DB, id, now, false)
   if (membership === undefined) {
-    throw address.workspace_id === undefined
-      ? new DomainError('bad_request', UNBOUND)
-      : new DomainError('not_found', 'Not Found')
+    throw opensNothing(address)
   }
   const workspace = openWorkspace(bindings, membership.workspace)
   requireAddressOf(workspace, address)
   return {
-    caller: { kind: 'user', id: person.user_id, name: person.name },
+    caller: toUser(person),
     permissions: permissionsOfRole(membership.role),
     workspace,
   }
@@ -170,7 +173,7 @@ export async function identifyPerson(
 export async function identifyHolder(context: Context<AppEnv>): Promise<Caller> {
   const person = await personOf(context)
   if (person !== undefined) {
-    return { kind: 'user', id: person.user_id, name: person.name }
+    return toUser(person)
   }
   const token = tokenOf(context.req.header('Authorization'))
   return toCaller((await readKey(context.env, token, optionsOf(context, false))).access.key)
@@ -182,6 +185,10 @@ function optionsOf(context: Context<AppEnv>, survivesOutage: boolean): IdentifyO
     survivesOutage,
     defer: (work) => context.executionCtx.waitUntil(work),
   }
+}
+
+function toUser({ user_id: id, name }: PersonSession): Caller {
+  return { kind: 'user', id, name }
 }
 
 function toCaller({ id, name, kind, owner_id, work_pool_ids }: Access['key']): Caller {

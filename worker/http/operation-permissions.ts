@@ -4,7 +4,11 @@ import type { Permission } from '#domain/permissions.ts'
 const READ =
   /\/(filter|count|paginate|rows|facets|histogram|history|lateness|validate|preview|concurrency_status|counts|count-\w+|next-runs|count-by\/\{countable\})$/
 
-const RUN: ReadonlySet<string> = new Set([
+/**
+ * What the code inside a run does beyond reading: starts flow runs and waits for them, reports states, task runs, logs and
+ * events. So may who may run something at all; a run token may a little more (`run-rights`).
+ */
+export const INSIDE_RUNS = [
   // A script that runs by itself makes its flow known first.
   'post /flows/',
   'post /flow_runs/',
@@ -12,22 +16,15 @@ const RUN: ReadonlySet<string> = new Set([
   'post /flow_runs/{id}/set_state',
   'post /flow_runs/{id}/resume',
   'patch /flow_runs/{id}/labels',
+  // Of any run of the workspace: send_input() goes to others.
   'post /flow_runs/{id}/input',
   'delete /flow_runs/{id}/input/{key}',
-  'post /flow_runs/bulk_set_state',
-  'post /flow_runs/bulk_cancel',
-  'post /flow_runs/bulk_retry',
-  'post /flow_runs/bulk_pause',
-  'post /jobs/{id}/cancel',
   'post /deployments/{id}/create_flow_run',
-  'post /deployments/{id}/create_flow_run/bulk',
   'post /deployments/{id}/create_flow_runs',
-  'post /deployments/{id}/schedule',
-  'post /deployments/{id}/backfill',
   'post /task_runs/',
   'patch /task_runs/{id}',
   'post /task_runs/{id}/set_state',
-  'get /task_runs/subscriptions/scheduled',
+  // Slots that its code, or its tasks by their tags, hold while they work.
   'post /v2/concurrency_limits/increment',
   'post /v2/concurrency_limits/increment-with-lease',
   'post /v2/concurrency_limits/decrement',
@@ -40,6 +37,19 @@ const RUN: ReadonlySet<string> = new Set([
   'get /events/in',
   'post /artifacts/',
   'patch /artifacts/{id}',
+] as const
+
+const RUN: ReadonlySet<string> = new Set([
+  ...INSIDE_RUNS,
+  'post /flow_runs/bulk_set_state',
+  'post /flow_runs/bulk_cancel',
+  'post /flow_runs/bulk_retry',
+  'post /flow_runs/bulk_pause',
+  'post /jobs/{id}/cancel',
+  'post /deployments/{id}/create_flow_run/bulk',
+  'post /deployments/{id}/schedule',
+  'post /deployments/{id}/backfill',
+  'get /task_runs/subscriptions/scheduled',
   'put /saved_searches/',
 ])
 
