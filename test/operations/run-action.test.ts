@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest'
-import { formatTimestamp } from '#core/time.ts'
 import type { Action } from '#core/wire/automation-action.ts'
 import type { FlowRun } from '#core/wire/flow-run.ts'
-import type { TriggeredAction } from '#domain/automation-events.ts'
 import { runAction } from '../../worker/operations/run-action.ts'
-import { anAutomation } from '../support/automations.ts'
+import { anAutomation, aTriggeredAction } from '../support/automations.ts'
 import { aReceivedEvent } from '../support/events.ts'
 import { aWorkspace } from '../support/workspace.ts'
 
@@ -41,24 +39,10 @@ async function aScene() {
   })
   const act = async (action: Action, id: string = crypto.randomUUID()) => {
     const now = Date.now() * 1000
-    const triggered: TriggeredAction = {
-      id,
-      automation,
-      action,
-      action_index: 2,
-      triggering_event: event,
-      automation_triggered_event_id: crypto.randomUUID(),
-      firing: {
-        id: crypto.randomUUID(),
-        trigger: automation.trigger,
-        trigger_states: ['Triggered'],
-        triggered: formatTimestamp(now),
-        triggering_labels: {},
-        triggering_firings: [],
-        triggering_event: event,
-        triggering_value: null,
-      },
-    }
+    const triggered = aTriggeredAction(
+      { id, automation, action, action_index: 2, triggering_event: event },
+      now,
+    )
     return await runAction(workspace, triggered, now)
   }
   return { workspace, client, deployment, run, automation, queue, act }

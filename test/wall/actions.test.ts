@@ -1,8 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
-import { formatTimestamp } from '#core/time.ts'
 import { action as actionSchema, type Action } from '#core/wire/automation-action.ts'
 import { runAction } from '../../worker/operations/run-action.ts'
-import { anAutomation } from '../support/automations.ts'
+import { anAutomation, aTriggeredAction } from '../support/automations.ts'
 import { aReceivedEvent } from '../support/events.ts'
 import { aWatchedWorkspace, type Watched } from './at-rest.ts'
 import { aFullWorkspace, idOf, type FullWorkspace } from './full-workspace.ts'
@@ -64,24 +63,10 @@ async function outcomeOf(action: (ids: Ids) => object, ids: Ids) {
   })
   const { reason } = await runAction(
     own.workspace,
-    {
-      id: crypto.randomUUID(),
-      automation,
-      action: actionSchema.parse(action(ids)),
-      action_index: 0,
-      triggering_event: event,
-      automation_triggered_event_id: crypto.randomUUID(),
-      firing: {
-        id: crypto.randomUUID(),
-        trigger: automation.trigger,
-        trigger_states: ['Triggered'],
-        triggered: formatTimestamp(now),
-        triggering_labels: {},
-        triggering_firings: [],
-        triggering_event: event,
-        triggering_value: null,
-      },
-    },
+    aTriggeredAction(
+      { automation, action: actionSchema.parse(action(ids)), triggering_event: event },
+      now,
+    ),
     now,
   )
   return reason?.replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<id>')
