@@ -6,6 +6,16 @@ import { aWorkspace, bindings } from '../support/workspace.ts'
 
 const PASSWORD = 'correct horse battery'
 
+test('a page has the style that its policy names by its hash, and no script', async () => {
+  const response = await new Browser().get('/api/auth-pages/sign-in')
+  const page = await response.text()
+  const style = /<style>(.*?)<\/style>/s.exec(page)?.[1] ?? ''
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(style))
+  const hash = btoa(String.fromCharCode(...new Uint8Array(digest)))
+  expect(response.headers.get('Content-Security-Policy')).toContain(`style-src 'sha256-${hash}'`)
+  expect(page).not.toContain('<script')
+})
+
 describe('the link of a new account', () => {
   test('makes its owner, once', async () => {
     const { path, workspace } = await aLink()

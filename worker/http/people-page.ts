@@ -20,6 +20,9 @@ h2 { font-size: 1.05rem; }
 small { font-weight: 400; opacity: .8; }
 `
 
+/** Its hash is that of the very text: no blank may come between the tags and it. */
+const STYLE_ELEMENT = `<style>${STYLE}</style>`
+
 export type Fragment = ReturnType<typeof html>
 
 interface Page {
@@ -43,9 +46,7 @@ export async function showPage(context: Context<AppEnv>, page: Page): Promise<Re
           <meta charset="utf-8" />
           <meta name="viewport" content="width=device-width, initial-scale=1" />
           <title>${page.title} · Headgate</title>
-          <style>
-            ${raw(STYLE)}
-          </style>
+          ${raw(STYLE_ELEMENT)}
         </head>
         <body>
           <main>
