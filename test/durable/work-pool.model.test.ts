@@ -46,7 +46,7 @@ class SilentHome extends Home {
   }
 
   override save(run: HomeRun): void {
-    this.store.save(run)
+    this.store.save(run, this.now())
   }
 }
 

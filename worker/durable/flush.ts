@@ -11,8 +11,11 @@ export interface FlushTarget {
   prepare?(ids: string[]): Promise<void>
   /** The present rows of these ids; an id that is gone is left out. Synchronous: it reads the object's own SQLite. */
   read(ids: string[]): FlushRow[]
-  /** The ids in the object that follow this one, in their order: for the time after a restart, when nobody knows what was flushed. */
-  idsAfter(id: string, limit: number): string[]
+  /**
+   * For the time after a restart: rows that follow this id and were written since then, or about then, in the order of their
+   * ids. It may look at part of them only, so that it takes no time to speak of.
+   */
+  inDoubt(since: number, after: string, limit: number): RowsInDoubt
   /** Writes rows to the store in one statement. Must be repeatable: the store takes newer `seq` only. */
   write(json: string, count: number): Promise<void>
   /** The store holds these versions now. */
@@ -25,10 +28,16 @@ export interface FlushTarget {
   refused(): string[]
   /** Rows wait for the store since then, for longer than usual; null: no longer. Said again with every try. */
   lags(since: number | null): void
-  /** The durable marker: something may not have been flushed. */
-  readMarker(): boolean
-  writeMarker(dirty: boolean): void
+  /** The durable marker: what was written since then may not have been flushed; null: all was. */
+  readMarker(): number | null
+  writeMarker(since: number | null): void
   now(): number
+}
+
+export interface RowsInDoubt {
+  ids: string[]
+  /** Where to go on; null: that was all. */
+  next: string | null
 }
 
 /** D1 takes statements of some MB, but a smaller one holds up its one thread for a shorter time. */
@@ -45,6 +54,8 @@ const SHORT_WAIT_MS = 50
 /** A statement takes milliseconds, and D1 gives it up after 30 s; one that is repeated while it still goes on does no harm. */
 const WRITE_WAIT_MS = 10_000
 const IN_FLIGHT_MICROS = 35_000_000
+/** In an object that never rests the marker follows so far behind: what a restart finds in doubt is bounded by it. */
+const MARKER_MICROS = 60_000_000
 /** What waits longer than this is worth a word to those who read the store. */
 const LAG_MICROS = 2_500_000
 /** A row that is refused is tried again, since a new version of the Worker may have mended its table. */
@@ -53,7 +64,7 @@ const RETRY_MICROS = { first: 500_000, longest: 30_000_000 }
 
 /**
  * Carries an object's rows to D1: which rows are not there yet is known in memory and, across restarts, by one durable
- * marker; there is no outbox. While one flush is in flight, what arrives waits for the next one.
+ * marker, a time; there is no outbox. While one flush is in flight, what arrives waits for the next one.
  */
 export class Flusher {
   readonly #target: FlushTarget
@@ -68,7 +79,7 @@ export class Flusher {
   readonly #refused: Map<string, { tries: number; at: number }>
   #inFlight: Promise<void> | undefined
   #failures = 0
-  #marked: boolean
+  #marker: number | null
   /** When the alarm is to flush, in microseconds; null when there is nothing to do. */
   #due: number | null = null
   #waitingSince: number | null = null
@@ -78,10 +89,10 @@ export class Flusher {
 
   constructor(target: FlushTarget) {
     this.#target = target
-    this.#marked = target.readMarker()
+    this.#marker = target.readMarker()
     const now = target.now()
     this.#started = now
-    if (this.#marked) {
+    if (this.#marker !== null) {
       this.#due = now
       this.#waitingSince = now
       this.#unread = ''
@@ -104,11 +115,10 @@ export class Flusher {
 
   /** Call it in the same turn as the write of the row. */
   markDirty(id: string): void {
-    if (!this.#marked) {
-      this.#target.writeMarker(true)
-      this.#marked = true
-    }
     const now = this.#target.now()
+    if (this.#marker === null) {
+      this.#mark(now)
+    }
     this.#dirty.set(id, this.#dirty.get(id) ?? now)
     this.#waitingSince ??= now
     this.#due ??= now + GATHER_MICROS
@@ -156,6 +166,13 @@ export class Flusher {
       this.#due = Math.max(this.#due, (this.#waitingSince ?? 0) + this.#gather)
     }
     if (this.#due !== null && this.#due <= now) {
+      if (this.#dirty.size === 0) {
+        this.#readPage()
+      }
+      if (this.#dirty.size === 0) {
+        this.#afterFlush()
+        return
+      }
       this.#hurry(this.#dirty.keys())
       await this.#drain().catch(() => undefined)
     }
@@ -181,6 +198,9 @@ export class Flusher {
   async #drainAll(): Promise<void> {
     let isMore: boolean
     do {
+      if (this.#dirty.size === 0) {
+        this.#readPage()
+      }
       isMore = this.#unread !== null
       this.#hurry(this.#dirty.keys())
       await this.#drain()
@@ -189,11 +209,11 @@ export class Flusher {
 
   #readPage(): void {
     if (this.#unread !== null) {
-      const ids = this.#target.idsAfter(this.#unread, MAX_ROWS)
+      const { ids, next } = this.#target.inDoubt(this.#marker ?? 0, this.#unread, MAX_ROWS)
       for (const id of ids) {
         this.#dirty.set(id, this.#dirty.get(id) ?? this.#started)
       }
-      this.#unread = ids.length < MAX_ROWS ? null : (ids.at(-1) ?? null)
+      this.#unread = next
     }
   }
 
@@ -303,6 +323,11 @@ export class Flusher {
     await this.#writeBatch(rows.slice(middle), unwritten)
   }
 
+  #mark(since: number | null): void {
+    this.#target.writeMarker(since)
+    this.#marker = since
+  }
+
   #tellLag(): void {
     const since = this.#waitingSince
     if (since !== null && this.#target.now() - since >= LAG_MICROS) {
@@ -316,18 +341,27 @@ export class Flusher {
 
   #afterFlush(): void {
     this.#tellLag()
+    const now = this.#target.now()
     if (this.#dirty.size === 0) {
-      if (this.#marked) {
-        this.#target.writeMarker(false)
-        this.#marked = false
+      if (this.#unread !== null) {
+        this.#due = now
+        return
       }
+      if (this.#marker !== null) {
+        this.#mark(null)
+      }
+      this.#waitingSince = null
       this.#due = null
       return
     }
-    const now = this.#target.now()
+    const since = this.#waitingSince ?? now
+    // What a restart left in doubt may be older than the time at which it was found.
+    if (since > this.#started && since - (this.#marker ?? since) >= MARKER_MICROS) {
+      this.#mark(since)
+    }
     this.#due =
       this.#failures === 0
-        ? Math.max(now, (this.#waitingSince ?? now) + this.#gather)
+        ? Math.max(now, since + this.#gather)
         : now + Math.min(RETRY_MICROS.first * 2 ** (this.#failures - 1), RETRY_MICROS.longest)
   }
 }

@@ -65,12 +65,12 @@ function extendAfterOutage(home: Home, now: Micros): void {
   }
   const lease = now + LEASE_SECONDS * MICROS_PER_SECOND
   for (const run of leases) {
-    home.store.save(settled({ ...run, lease_until: lease }, now))
+    home.store.save(settled({ ...run, lease_until: lease }, now), now)
   }
   for (const run of slots) {
     const renewed = renewSlot(run, run.slot_lease?.id ?? '', now + graceMicros(null))
     if (renewed !== undefined) {
-      home.store.save(settled(renewed, now))
+      home.store.save(settled(renewed, now), now)
     }
   }
 }

@@ -163,7 +163,7 @@ function findTimerless(home: Home, ids: string[], repair: boolean): Finding[] {
       return []
     }
     if (repair) {
-      home.store.save(settled(run, now))
+      home.store.save(settled(run, now), now)
     }
     return {
       ...finding(home, 'timer_missing', id),

@@ -42,11 +42,12 @@ export class HomeEvents {
 
   constructor(home: Home) {
     this.#home = home
-    this.#since = home.store.meta(MARK)
-    if (this.#since !== undefined) {
-      for (const run of home.store.withStatesSince(this.#since)) {
+    const mark = home.store.meta(MARK)
+    if (mark !== undefined) {
+      const [since = '', written] = mark.split(' ')
+      this.#since = since
+      for (const run of home.store.withStatesSince(since, Number(written ?? 0))) {
         const { states } = run.record
-        const since = this.#since
         this.#collect(run, states.filter(({ timestamp }) => timestamp < since).length, true)
       }
       this.#due = home.now()
@@ -68,8 +69,10 @@ export class HomeEvents {
       return
     }
     if (this.#since === undefined) {
-      this.#since = run.record.states[told]?.timestamp ?? formatTimestamp(this.#home.now())
-      this.#home.store.setMeta(MARK, this.#since)
+      const now = this.#home.now()
+      this.#since = run.record.states[told]?.timestamp ?? formatTimestamp(now)
+      // Few rows have been written since, and that is a column; a state's time is deep in the row.
+      this.#home.store.setMeta(MARK, `${this.#since} ${now}`)
     }
     this.#due ??= this.#home.now() + CONFIRM_MICROS
     this.#home.state.waitUntil(this.#send())

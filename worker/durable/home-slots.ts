@@ -15,7 +15,7 @@ export function renewSlotLease(home: Home, leaseId: string, seconds: number): bo
   for (const run of home.store.liveWithTail(runTail(leaseId))) {
     const renewed = renewSlot(run, leaseId, now + Math.round(seconds * MICROS_PER_SECOND))
     if (renewed !== undefined) {
-      home.store.save(settled(renewed, now))
+      home.store.save(settled(renewed, now), now)
       home.arm()
       return true
     }
@@ -25,9 +25,10 @@ export function renewSlotLease(home: Home, leaseId: string, seconds: number): bo
 
 /** Frees the slot; the run shows what it showed. Idempotent: a lease that is gone holds nothing. */
 export function releaseSlotLease(home: Home, leaseId: string): void {
+  const now = home.now()
   for (const run of home.store.liveWithTail(runTail(leaseId))) {
     if (run.slot_lease?.id === leaseId) {
-      home.store.save(settled(loseSlot(run), home.now()))
+      home.store.save(settled(loseSlot(run), now), now)
     }
   }
   home.afterChange()

@@ -101,7 +101,7 @@ export class Home {
     this.doorbell = new Doorbell(state, this.now())
     this.flusher = new Flusher({
       read: (ids) => this.#flushRows(ids),
-      idsAfter: (id, limit) => this.store.idsAfter(id, limit),
+      inDoubt: (since, after, limit) => this.store.writtenSince(since, after, limit),
       write: (json, count) => upsertReplicas(this.workspace().database, flowRun, json, count),
       acknowledged: (rows) => this.#acknowledged(rows),
       setAside: (row, error) => {
@@ -123,8 +123,11 @@ export class Home {
           ),
         )
       },
-      readMarker: () => this.store.meta('dirty') !== undefined,
-      writeMarker: (dirty) => this.store.setMeta('dirty', dirty ? '1' : null),
+      readMarker: () => {
+        const since = this.store.meta('dirty')
+        return since === undefined ? null : Number(since)
+      },
+      writeMarker: (since) => this.store.setMeta('dirty', since === null ? null : String(since)),
       now: () => this.now(),
     })
     this.events = new HomeEvents(this)
@@ -147,7 +150,7 @@ export class Home {
 
   save(run: HomeRun): void {
     const { told, messages } = messagesOf(run)
-    this.store.save(told)
+    this.store.save(told, this.now())
     this.events.tell(told, run.told)
     for (const message of messages) {
       const now = this.now()
@@ -159,7 +162,7 @@ export class Home {
   /** A renewal that changed nothing but the lease is nobody's business but ours: the store is not told. */
   saveLease(before: HomeRun, after: HomeRun): void {
     if (after.record.seq === before.record.seq) {
-      this.store.save(after)
+      this.store.save(after, this.now())
     } else {
       this.save(after)
     }

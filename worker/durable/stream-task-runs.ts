@@ -68,7 +68,11 @@ export class StreamTaskRuns {
     this.#flusher = new Flusher({
       prepare: (ids) => this.#mergeWithStore(ids),
       read: (ids) => this.#store.list(ids).map((run) => this.#toFlushRow(run)),
-      idsAfter: (id, limit) => this.#store.idsAfter(id, limit),
+      // What is over stays here for minutes only, so that all may be looked at.
+      inDoubt: (_since, after, limit) => {
+        const ids = this.#store.idsAfter(after, limit)
+        return { ids, next: ids.length < limit ? null : (ids.at(-1) ?? null) }
+      },
       write: (json, count) => upsertReplicas(this.#deps.workspace().database, taskRun, json, count),
       acknowledged: (rows) => {
         this.#afterFlush(rows)
@@ -85,9 +89,9 @@ export class StreamTaskRuns {
         // It is said again with the next try.
         this.#deps.waitUntil(told.catch(() => undefined))
       },
-      readMarker: () => this.#store.readMarker(),
-      writeMarker: (dirty) => {
-        this.#store.writeMarker(dirty)
+      readMarker: () => (this.#store.readMarker() ? 0 : null),
+      writeMarker: (since) => {
+        this.#store.writeMarker(since !== null)
       },
       now: () => Date.now() * 1000,
     })

@@ -8,6 +8,7 @@ import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import { CONTEXT_TABLE } from './context-store.ts'
 import { DEPARTED_TABLE } from './departed-store.ts'
+import type { RowsInDoubt } from './flush.ts'
 import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { INPUT_TABLE } from './input-store.ts'
 import { LiveRuns } from './live-runs.ts'
@@ -75,10 +76,21 @@ const MIGRATIONS = [
   LINES_TABLE,
   MOVE_TABLES,
   DEPARTED_TABLE,
+  // When the row was written, for the time after a restart; one from before is always in doubt.
+  [`ALTER TABLE run ADD COLUMN written INTEGER NOT NULL DEFAULT ${Number.MAX_SAFE_INTEGER}`],
 ] as const
 
 /** By the ids of schedules. */
 type SeenDates = Readonly<Record<string, Micros>>
+
+/** So many rows are looked at in one go: a tenth of a second. */
+const SCANNED_ROWS = 50_000
+/** What the clocks may differ by of two machines on which the object has lived. */
+const CLOCKS_DIFFER_MICROS = 60_000_000
+/** Behind all ids. */
+const LAST_ID = '~'
+/** A run that is over is here only for what must follow, so that a restart always looks at it. */
+const ALWAYS_IN_DOUBT = Number.MAX_SAFE_INTEGER
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -116,8 +128,9 @@ export class WorkPoolStore {
   }
 
   /** Each index whose columns a statement sets is one more row written: so only columns that differ are set. */
-  save(run: HomeRun): void {
-    const { id } = run.record
+  save(run: HomeRun, now: Micros): void {
+    const { id, deleted, end_time } = run.record
+    const written = deleted || end_time !== null ? ALWAYS_IN_DOUBT : now
     const columns = columnsOf(
       run,
       lineOf(run.record, (deployment) => this.#isLimited(deployment)),
@@ -127,7 +140,7 @@ export class WorkPoolStore {
       .toArray()
     const body = JSON.stringify(run)
     if (before === undefined) {
-      this.#insert(id, columns, body)
+      this.#insert(id, columns, body, written)
       this.#saved(run, null)
       return
     }
@@ -137,19 +150,21 @@ export class WorkPoolStore {
         : columns[name] !== before[name],
     )
     this.#sql.exec(
-      `UPDATE run SET ${['body', ...changed].map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
+      `UPDATE run SET ${['body', 'written', ...changed].map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
       body,
+      written,
       ...changed.map((name) => columns[name]),
       id,
     )
     this.#saved(run, before.queue_id)
   }
 
-  #insert(id: string, columns: RunColumns, body: string): void {
+  #insert(id: string, columns: RunColumns, body: string, written: number): void {
     this.#sql.exec(
-      `INSERT INTO run (id, body, ${COLUMN_NAMES.join(', ')}) VALUES (?, ?${', ?'.repeat(COLUMN_NAMES.length)})`,
+      `INSERT INTO run (id, body, written, ${COLUMN_NAMES.join(', ')}) VALUES (?, ?, ?${', ?'.repeat(COLUMN_NAMES.length)})`,
       id,
       body,
+      written,
       ...COLUMN_NAMES.map((name) => columns[name]),
     )
   }
@@ -178,11 +193,12 @@ export class WorkPoolStore {
     return cap !== null || (config?.concurrency_limit ?? null) !== null
   }
 
-  /** Runs whose newest state was written then or later. */
-  withStatesSince(timestamp: string): HomeRun[] {
+  /** Runs whose newest state has that time or a later one, of those that were written since then. */
+  withStatesSince(timestamp: string, written: Micros): HomeRun[] {
     return this.#bodies(
-      "SELECT body FROM run WHERE body ->> '$.record.states[#-1].timestamp' >= ?",
-      [timestamp],
+      `SELECT body FROM run WHERE written >= ?
+         AND body ->> '$.record.states[#-1].timestamp' >= ?`,
+      [written - CLOCKS_DIFFER_MICROS, timestamp],
     )
   }
 
@@ -196,11 +212,24 @@ export class WorkPoolStore {
     this.#live.removed(id)
   }
 
-  idsAfter(after: string, limit: number): string[] {
-    return this.#sql
-      .exec<{ id: string }>('SELECT id FROM run WHERE id > ? ORDER BY id LIMIT ?', after, limit)
+  /** The runs after that id that were written since then, or are over, in the order of their ids; a bounded look. */
+  writtenSince(since: Micros, after: string, limit: number): RowsInDoubt {
+    const [end] = this.#sql
+      .exec<{
+        id: string
+      }>('SELECT id FROM run WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?', after, SCANNED_ROWS)
+      .toArray()
+    const ids = this.#sql
+      .exec<{ id: string }>(
+        'SELECT id FROM run WHERE id > ? AND id <= ? AND written >= ? ORDER BY id LIMIT ?',
+        after,
+        end?.id ?? LAST_ID,
+        since - CLOCKS_DIFFER_MICROS,
+        limit,
+      )
       .toArray()
       .map(({ id }) => id)
+    return { ids, next: ids.length < limit ? (end?.id ?? null) : (ids.at(-1) ?? null) }
   }
 
   /** From here on no position was given to any run, by this life of the object or an earlier one. */
