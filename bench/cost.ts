@@ -64,8 +64,8 @@ const SCENARIOS: Scenario[] = [
     load: 'high',
   },
   { name: '250 tasks', workload: { tasks: 250, log_lines: 20 }, runs: 10, load: 'high' },
-  { name: 'no tasks', workload: NOTHING, runs: 5, load: 'low', isSilent: true },
-  { name: '10 tasks, 20 log lines', workload: { tasks: 10, log_lines: 20 }, runs: 3, load: 'low' },
+  { name: 'no tasks', workload: NOTHING, runs: 3, load: 'low', isSilent: true },
+  { name: '10 tasks, 20 log lines', workload: { tasks: 10, log_lines: 20 }, runs: 2, load: 'low' },
   { name: '250 tasks', workload: { tasks: 250, log_lines: 20 }, runs: 2, load: 'low' },
 ]
 

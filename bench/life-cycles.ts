@@ -85,13 +85,19 @@ async function makeLanes(context: BenchContext): Promise<Lane[]> {
 
 async function measure(lanes: Lane[], clients: number) {
   const rounds = new Map<Lane, Round[]>(lanes.map((lane) => [lane, []]))
+  const tooSlow = new Set<Lane>()
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [lane, done] of rounds) {
+      // One of its cycles takes longer than a round: it has been measured.
+      if (round > 0 && tooSlow.has(lane)) {
+        continue
+      }
       const warmUp = await drive(lane.server, lane.cycle, clients, WARM_UP_MS)
       if (percentile(warmUp.milliseconds, 0.5) < MEASURED_MS) {
         done.push(await drive(lane.server, lane.cycle, clients, MEASURED_MS))
       } else if (round === 0) {
         // Each client has done one cycle, for minutes perhaps: that is the measurement.
+        tooSlow.add(lane)
         done.push(warmUp)
       }
     }

@@ -19,10 +19,10 @@ const BUSY_CLIENTS = 4
 const REAL_SAMPLES = 40
 const REAL_GAP_MS = 400
 /** At its default settings Prefect's worker asks every 7 to 13 seconds. */
-const DEFAULT_SAMPLES = 30
+const DEFAULT_SAMPLES = 20
 const DEFAULT_GAP_MS = 1000
 /** Its worker starts a Python process for each run: more often, and that would be measured. */
-const FASTEST_SAMPLES = 30
+const FASTEST_SAMPLES = 20
 const FASTEST_GAP_MS = 1000
 const GOALS = { p50: 10, p99: 50, times: 300 }
 const FLOOR_PORT = 27_480
