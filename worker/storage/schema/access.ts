@@ -8,6 +8,9 @@ export const account = sqliteTable('account', {
   created: text().notNull(),
   updated: text().notNull(),
   name: text().notNull(),
+  /** Its plan, and what of that differs, as JSON (`domain/plans`); null: as the service has it. Written by storage/usage. */
+  plan: text(),
+  limits: text(),
 })
 
 /** Written by operations/create-workspace; read by http/auth at each request. */
@@ -136,6 +139,8 @@ export const apiKey = sqliteTable(
     /** JSON, the ids of the work pools that an agent's key serves; null: all. */
     work_pool_ids: text(),
     created_by: text(),
+    /** Of an agent's key: the enrolment that it, or the key that it replaces, came of. */
+    enrolment_id: text(),
     expires: text(),
     revoked: text(),
     /** To the hour, so that a busy key costs one write an hour. */
@@ -146,6 +151,32 @@ export const apiKey = sqliteTable(
     index('api_key_by_workspace').on(table.workspace_id),
     index('api_key_by_owner').on(table.owner_id),
   ],
+)
+
+/** Each use of its token makes a key for one agent. Written and read by storage/enrolments. Only the hash of a token is stored. */
+export const enrolment = sqliteTable(
+  'enrolment',
+  {
+    /** SHA-256 of the token, hexadecimal. */
+    hash: text().primaryKey(),
+    id: text().notNull(),
+    created: text().notNull(),
+    workspace_id: text()
+      .notNull()
+      .references(() => workspace.id),
+    name: text().notNull(),
+    /** The prefix and the last four characters of the token. */
+    hint: text().notNull(),
+    /** JSON, the ids of the work pools that its keys serve. */
+    work_pool_ids: text().notNull(),
+    created_by: text().notNull(),
+    expires: text().notNull(),
+    max_uses: integer().notNull(),
+    uses: integer().notNull(),
+    key_seconds: integer().notNull(),
+    revoked: text(),
+  },
+  (table) => [index('enrolment_by_workspace').on(table.workspace_id)],
 )
 
 /**

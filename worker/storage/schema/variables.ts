@@ -1,4 +1,4 @@
-import { primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Written and read by storage/variables. */
 export const variable = sqliteTable(
@@ -9,8 +9,10 @@ export const variable = sqliteTable(
     created: text().notNull(),
     updated: text().notNull(),
     name: text().notNull(),
-    /** The JSON as it was sent: a parsed value has lost how its numbers were written. */
+    /** The JSON as it was sent: a parsed value has lost how its numbers were written. Sealed where it is secret. */
     value: text().notNull(),
+    /** True, or null. */
+    secret: integer({ mode: 'boolean' }),
     tags: text({ mode: 'json' }).$type<string[]>().notNull(),
   },
   (table) => [
