@@ -13,6 +13,8 @@ export const user = sqliteTable('user', {
   email: text().notNull().unique(),
   emailVerified: integer('email_verified', { mode: 'boolean' }).notNull(),
   image: text(),
+  /** Null: as false. */
+  twoFactorEnabled: integer('two_factor_enabled', { mode: 'boolean' }).default(false),
   createdAt: time('created').notNull(),
   updatedAt: time('updated').notNull(),
 })
@@ -35,7 +37,7 @@ export const session = sqliteTable(
   (table) => [index('session_by_user').on(table.userId)],
 )
 
-/** What better-auth calls an account: a person's password; another provider would have rows of its own. */
+/** What better-auth calls an account: a person's password, or who it is at a provider. Also read by storage/people. */
 export const login = sqliteTable(
   'login',
   {
@@ -43,12 +45,12 @@ export const login = sqliteTable(
     userId: text('user_id')
       .notNull()
       .references(() => user.id, { onDelete: 'cascade' }),
-    /** `credential`: a password. */
+    /** `credential`: a password; `github`, `google`. */
     providerId: text('provider_id').notNull(),
     accountId: text('account_id').notNull(),
     /** The hash of the password. */
     password: text(),
-    // Of other providers: better-auth's model has them.
+    // Of other providers: better-auth's model has them. Their tokens are not kept.
     accessToken: text('access_token'),
     refreshToken: text('refresh_token'),
     idToken: text('id_token'),
@@ -64,7 +66,43 @@ export const login = sqliteTable(
   ],
 )
 
-/** What is open for a while: resets of passwords. */
+/** What a person's app computes codes from. better-auth calls it `twoFactor`, and seals the secret and the backup codes. */
+export const secondFactor = sqliteTable('second_factor', {
+  id: text().primaryKey(),
+  userId: text('user_id')
+    .notNull()
+    .unique()
+    .references(() => user.id, { onDelete: 'cascade' }),
+  secret: text().notNull(),
+  backupCodes: text('backup_codes').notNull(),
+  /** Whether a code of it was given once; until then nobody is asked for one. */
+  verified: integer({ mode: 'boolean' }),
+  failedVerificationCount: integer('failed_verification_count').default(0),
+  lockedUntil: time('locked_until'),
+})
+
+/** The public halves of keys that devices keep. Also read by storage/people. */
+export const passkey = sqliteTable(
+  'passkey',
+  {
+    id: text().primaryKey(),
+    name: text(),
+    publicKey: text('public_key').notNull(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id, { onDelete: 'cascade' }),
+    credentialID: text('credential_id').notNull().unique(),
+    counter: integer().notNull(),
+    deviceType: text('device_type').notNull(),
+    backedUp: integer('backed_up', { mode: 'boolean' }).notNull(),
+    transports: text(),
+    createdAt: time('created'),
+    aaguid: text(),
+  },
+  (table) => [index('passkey_by_user').on(table.userId)],
+)
+
+/** What is open for a while: resets of passwords, second factors that are asked for, ways to a provider and back. */
 export const verification = sqliteTable(
   'verification',
   {
