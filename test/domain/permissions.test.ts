@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  ACCOUNT_ROLES,
   KEY_KINDS,
   PERMISSIONS,
+  permissionsOfAccountRole,
   permissionsOfKey,
   permissionsOfRole,
+  permissionToChange,
   WORKSPACE_ROLES,
 } from '#domain/permissions.ts'
 
@@ -39,6 +42,29 @@ describe('a key', () => {
         const owned = kind === 'workspace' ? PERMISSIONS : [...permissionsOfRole(role ?? '')]
         const expected = owned.filter((one) => scopes === null || scopes.includes(one))
         expect(allowed.toSorted()).toEqual(expected.toSorted())
+      }),
+    )
+  })
+})
+
+describe('a role in an account', () => {
+  test('allows what each lower one allows', () => {
+    const allowed = ACCOUNT_ROLES.map(permissionsOfAccountRole)
+    for (const [index, higher] of allowed.slice(0, -1).entries()) {
+      const lower = allowed[index + 1] ?? new Set()
+      expect([...higher]).toEqual(expect.arrayContaining([...lower]))
+      expect(higher.size).toBeGreaterThan(lower.size)
+    }
+    expect([...permissionsOfAccountRole('developer')]).toEqual([])
+  })
+
+  test('is given and taken by owners where an owner is concerned', () => {
+    const roles = fc.constantFrom(...ACCOUNT_ROLES)
+    fc.assert(
+      fc.property(roles, fc.option(roles), (from, to) => {
+        const needed = permissionToChange(from, to)
+        expect(needed).toBe([from, to].includes('owner') ? 'own' : 'people')
+        expect(permissionsOfAccountRole('admin').has(needed)).toBe(needed === 'people')
       }),
     )
   })

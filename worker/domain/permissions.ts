@@ -12,6 +12,8 @@ export const PERMISSIONS = [
   'serve',
   /** Members, service accounts, keys, and what concerns the whole workspace. */
   'manage',
+  /** Read the audit log. */
+  'audit',
 ] as const
 export type Permission = (typeof PERMISSIONS)[number]
 
@@ -58,4 +60,48 @@ export function permissionsOfKey({ kind, role, scopes }: KeyRights): ReadonlySet
   }
   const owned = kind === 'workspace' ? new Set(PERMISSIONS) : permissionsOfRole(role ?? '')
   return scopes === null ? owned : new Set([...owned].filter((one) => scopes.includes(one)))
+}
+
+/** What a person may do in an account, beside the workspaces that it has a role in. */
+export const ACCOUNT_PERMISSIONS = [
+  /** Know of it, and leave it. */
+  'know',
+  /** See what is used of it, in all its workspaces. */
+  'usage',
+  /** See its people and give them roles, but for owners. */
+  'people',
+  /** See all its workspaces and make new ones. */
+  'workspaces',
+  /** Make and unmake owners, rename it, hand it on, delete it. */
+  'own',
+] as const
+export type AccountPermission = (typeof ACCOUNT_PERMISSIONS)[number]
+
+/** The roles of people in an account. */
+export const ACCOUNT_ROLES = ['owner', 'admin', 'billing', 'member'] as const
+export type AccountRole = (typeof ACCOUNT_ROLES)[number]
+
+const OF_ACCOUNT_ROLES: Record<AccountRole, readonly AccountPermission[]> = {
+  owner: ACCOUNT_PERMISSIONS,
+  admin: ['know', 'usage', 'people', 'workspaces'],
+  billing: ['know', 'usage'],
+  member: ['know'],
+}
+
+/**
+ * What a role in an account allows.
+ * @param role as stored; one that is not known allows nothing
+ */
+export function permissionsOfAccountRole(role: string): ReadonlySet<AccountPermission> {
+  const known = ACCOUNT_ROLES.find((one) => one === role)
+  return new Set(known === undefined ? [] : OF_ACCOUNT_ROLES[known])
+}
+
+/**
+ * What it takes to give a person another role in an account, or to take it out.
+ * @param from what the person is
+ * @param to what it is to be; null: nothing
+ */
+export function permissionToChange(from: AccountRole, to: AccountRole | null): AccountPermission {
+  return from === 'owner' || to === 'owner' ? 'own' : 'people'
 }

@@ -1,6 +1,9 @@
 import { API_KEY_RANDOM_BYTES, apiKey } from '#core/api-key.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
+import { audited, type AuditTrail } from '#domain/audit.ts'
 import { insertApiKeyStatement, type PlainStatement } from '#storage/access.ts'
+import { isNameTaken } from '#storage/accounts.ts'
+import { recordStatements } from '#storage/audit.ts'
 import { newHomeKey } from '#storage/homes.ts'
 import { newId } from '#storage/new-id.ts'
 
@@ -79,6 +82,62 @@ export function planAccount(
   now: Micros,
 ): { workspaceId: string; statements: PlainStatement[] } {
   const time = formatTimestamp(now)
+  const { workspaceId, statements } = planWorkspaceOf(
+    accountId,
+    { name: spec.workspace_name, region: spec.region ?? null },
+    now,
+  )
+  return {
+    workspaceId,
+    statements: [
+      {
+        sql: 'INSERT INTO account (id, created, updated, name) VALUES (?, ?, ?, ?)',
+        values: [accountId, time, time, spec.account_name],
+      },
+      ...statements,
+    ],
+  }
+}
+
+/**
+ * Makes one more workspace of an account, which its maker and the account's owners own.
+ * @returns its id; undefined where the account has one of that name
+ */
+export async function addWorkspace(
+  db: D1Database,
+  accountId: string,
+  spec: { name: string; region: string | null },
+  makerId: string,
+  trail: AuditTrail,
+): Promise<string | undefined> {
+  const { now } = trail
+  const { workspaceId, statements } = planWorkspaceOf(accountId, spec, now)
+  statements.push(
+    {
+      sql: `INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created)
+        SELECT ?, 'user', user_id, 'owner', ? FROM account_member
+        WHERE account_id = ? AND (role = 'owner' OR user_id = ?)`,
+      values: [workspaceId, formatTimestamp(now), accountId, makerId],
+    },
+    ...recordStatements(trail, audited('workspace', null, { id: workspaceId, ...spec })),
+  )
+  try {
+    await db.batch(statements.map(({ sql, values }) => db.prepare(sql).bind(...values)))
+    return workspaceId
+  } catch (error) {
+    if (isNameTaken(error)) {
+      return undefined
+    }
+    throw error
+  }
+}
+
+function planWorkspaceOf(
+  accountId: string,
+  { name, region }: { name: string; region: string | null },
+  now: Micros,
+): { workspaceId: string; statements: PlainStatement[] } {
+  const time = formatTimestamp(now)
   const workspaceId = newId(now)
   const homes = new Set<string>()
   while (homes.size < POOLLESS_HOMES) {
@@ -86,22 +145,9 @@ export function planAccount(
   }
   const statements: PlainStatement[] = [
     {
-      sql: 'INSERT INTO account (id, created, updated, name) VALUES (?, ?, ?, ?)',
-      values: [accountId, time, time, spec.account_name],
-    },
-    {
       sql: `INSERT INTO workspace (id, created, updated, account_id, name, store, region, event_streams, log_shards)
          VALUES (?, ?, ?, ?, ?, 'DB', ?, ?, ?)`,
-      values: [
-        workspaceId,
-        time,
-        time,
-        accountId,
-        spec.workspace_name,
-        spec.region ?? null,
-        EVENT_STREAMS,
-        LOG_SHARDS,
-      ],
+      values: [workspaceId, time, time, accountId, name, region, EVENT_STREAMS, LOG_SHARDS],
     },
     ...[...homes].map((home) => ({
       sql: 'INSERT INTO home (workspace_id, key, created, work_pool_id) VALUES (?, ?, ?, NULL)',
