@@ -4,11 +4,15 @@ import type {
   ApiKeyCreated,
   ApiKeyRotate,
   MyWorkspace,
+  PersonalKey,
+  PersonalKeyCreate,
+  PersonalKeyCreated,
   ServiceAccount,
   ServiceAccountCreate,
   ServiceAccountKeyCreate,
   ServiceAccountUpdate,
 } from './wire/api-key.ts'
+import type { AuditExportQuery, AuditPage, AuditQuery } from './wire/audit.ts'
 import type { Backfill, BackfillCreate } from './wire/backfill.ts'
 import type {
   Automation,
@@ -38,6 +42,8 @@ import type {
   FlowRunsPause,
 } from './wire/bulk.ts'
 import type { Diagnostics, DiagnosticsRequest } from './wire/diagnostics.ts'
+import type { AccountMember, MyAccount } from './wire/account.ts'
+import type { Deletion } from './wire/deletion.ts'
 import type { Job } from './wire/job.ts'
 import type { Invitation, InvitationCreate, Member } from './wire/member.ts'
 import type {
@@ -59,6 +65,14 @@ import type {
   DeploymentFlowRunCreate,
   DeploymentUpdate,
 } from './wire/deployment.ts'
+import type {
+  AgentEnrol,
+  AgentEnrolled,
+  AgentKeyReplace,
+  Enrolment,
+  EnrolmentCreate,
+  EnrolmentCreated,
+} from './wire/enrolment.ts'
 import type { EventCountsQuery, EventsQuery } from './wire/event-query.ts'
 import type { Event, EventCount, EventPage } from './wire/event.ts'
 import type {
@@ -88,6 +102,7 @@ import type {
 import type { SavedSearch, SavedSearchCreate } from './wire/saved-search.ts'
 import type { OrchestrationResult, State, StateCreate } from './wire/state.ts'
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from './wire/task-run.ts'
+import type { Usage } from './wire/usage.ts'
 import type { Variable, VariableCreate, VariableUpdate } from './wire/variable.ts'
 import type { Why } from './wire/why.ts'
 import type { TaskWorker, TaskWorkersQuery } from './wire/task-worker.ts'
@@ -100,6 +115,7 @@ import type {
   WorkQueueUpdate,
 } from './wire/work-queue.ts'
 import type { Worker, WorkerHeartbeat } from './wire/worker.ts'
+import type { Workspace, WorkspaceCreate } from './wire/workspace.ts'
 
 /** An answer of the API that is not a success. */
 export class ApiError extends Error {
@@ -161,8 +177,8 @@ function toText(value: Json): string {
 export interface ClientOptions {
   /** Ends in `/api`, or in `/api/accounts/{account_id}/workspaces/{workspace_id}`. */
   apiUrl: string
-  /** An API key or a run token. */
-  apiKey?: string | undefined
+  /** An API key or a run token; a function is asked at each call. */
+  apiKey?: string | (() => string | undefined) | undefined
   /** Default: the platform's. */
   fetch?: typeof fetch
   /** Milliseconds until a call is given up. Default 60,000. */
@@ -184,15 +200,23 @@ interface Call {
 /** One method for each endpoint. No method retries: `withRetry` in `retry.ts` does, where a caller wants it. */
 export class Client {
   readonly apiUrl: string
-  readonly #apiKey: string | undefined
+  readonly #options: ClientOptions
+  readonly #apiKey: () => string | undefined
   readonly #fetch: typeof fetch
   readonly #timeoutMs: number
 
   constructor(options: ClientOptions) {
     this.apiUrl = options.apiUrl.replace(/\/+$/, '')
-    this.#apiKey = options.apiKey
+    this.#options = options
+    const { apiKey } = options
+    this.#apiKey = typeof apiKey === 'function' ? apiKey : () => apiKey
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init))
     this.#timeoutMs = options.timeoutMs ?? 60_000
+  }
+
+  /** The same API with another key, or with the one that stands at each call. */
+  withKey(apiKey: NonNullable<ClientOptions['apiKey']>): Client {
+    return new Client({ ...this.#options, apiKey })
   }
 
   // Server
@@ -209,6 +233,16 @@ export class Client {
     })
   clearResultStorage = () => this.#call<void>('DELETE', '/admin/storage')
 
+  // The audit log
+  filterAudit = (body: AuditQuery = {}) => this.#call<AuditPage>('POST', '/audit/filter', { body })
+  /** Lines of JSON, an `AuditEntry` each. */
+  exportAudit = (query: AuditExportQuery = {}) => this.#stream('/audit/export', query)
+  /** Of what is about the account and no workspace of it. */
+  filterAccountAudit = (accountId: string, body: AuditQuery = {}) =>
+    this.#call<AuditPage>('POST', `/accounts/${encode(accountId)}/audit/filter`, { body })
+  exportAccountAudit = (accountId: string, query: AuditExportQuery = {}) =>
+    this.#stream(`/accounts/${encode(accountId)}/audit/export`, query)
+
   // Keys and who holds them
   listApiKeys = () => this.#call<ApiKey[]>('GET', '/keys')
   readApiKey = (id: string) => this.#call<ApiKey>('GET', `/keys/${id}`)
@@ -216,6 +250,15 @@ export class Client {
   rotateApiKey = (id: string, body: ApiKeyRotate = {}) =>
     this.#call<ApiKeyCreated>('POST', `/keys/${id}/rotate`, { body })
   revokeApiKey = (id: string) => this.#call<void>('DELETE', `/keys/${id}`)
+
+  listEnrolments = () => this.#call<Enrolment[]>('GET', '/enrolments')
+  createEnrolment = (body: EnrolmentCreate) =>
+    this.#call<EnrolmentCreated>('POST', '/enrolments', { body })
+  /** @param keys whether the agents that it let in lose their keys as well */
+  revokeEnrolment = (id: string, keys = false) =>
+    this.#call<void>('DELETE', `/enrolments/${id}`, { query: { keys: String(keys) } })
+  enrolAgent = (body: AgentEnrol) => this.#call<AgentEnrolled>('POST', '/agents/enrol', { body })
+  replaceAgentKey = (body: AgentKeyReplace) => this.#call<ApiKey>('POST', '/agents/key', { body })
   listServiceAccounts = () => this.#call<ServiceAccount[]>('GET', '/service_accounts')
   readServiceAccount = (id: string) => this.#call<ServiceAccount>('GET', `/service_accounts/${id}`)
   createServiceAccount = (body: ServiceAccountCreate) =>
@@ -236,6 +279,43 @@ export class Client {
     this.#call<Invitation>('POST', '/members/invitations', { body })
   revokeInvitation = (id: string) => this.#call<void>('DELETE', `/members/invitations/${id}`)
   listMyWorkspaces = () => this.#call<MyWorkspace[]>('GET', '/me/workspaces')
+  leaveWorkspace = (id: string) => this.#call<void>('DELETE', `/me/workspaces/${id}`)
+
+  // The workspace as a whole, and accounts
+  readWorkspace = () => this.#call<Workspace>('GET', '/workspace')
+  renameWorkspace = (name: string) => this.#call<void>('PATCH', '/workspace', { body: { name } })
+  /** @param name its own, once more */
+  deleteWorkspace = (name: string) =>
+    this.#call<Deletion>('DELETE', '/workspace', { body: { name } })
+  readDeletion = (id: string) => this.#call<Deletion>('GET', `/deletions/${id}`)
+  /** What the workspace holds, as lines of JSON, from a cursor on. An answer that lacks the line `end` goes on from its last cursor. */
+  exportWorkspace = (cursor?: string) =>
+    this.#stream('/workspace/export', cursor === undefined ? {} : { cursor })
+  listMyAccounts = () => this.#call<MyAccount[]>('GET', '/me/accounts')
+  leaveAccount = (id: string) => this.#call<void>('DELETE', `/me/accounts/${id}`)
+  readAccount = (id: string) => this.#call<MyAccount>('GET', `/accounts/${id}`)
+  renameAccount = (id: string, name: string) =>
+    this.#call<void>('PATCH', `/accounts/${id}`, { body: { name } })
+  /** @param name its own, once more */
+  deleteAccount = (id: string, name: string) =>
+    this.#call<Deletion>('DELETE', `/accounts/${id}`, { body: { name } })
+  listAccountMembers = (id: string) => this.#call<AccountMember[]>('GET', `/accounts/${id}/members`)
+  updateAccountMember = (id: string, userId: string, role: AccountMember['role']) =>
+    this.#call<void>('PATCH', `/accounts/${id}/members/${userId}`, { body: { role } })
+  removeAccountMember = (id: string, userId: string) =>
+    this.#call<void>('DELETE', `/accounts/${id}/members/${userId}`)
+  transferAccount = (id: string, userId: string) =>
+    this.#call<void>('POST', `/accounts/${id}/transfer`, { body: { user_id: userId } })
+  listAccountWorkspaces = (id: string) =>
+    this.#call<Workspace[]>('GET', `/accounts/${id}/workspaces`)
+  createWorkspace = (id: string, body: WorkspaceCreate) =>
+    this.#call<Workspace>('POST', `/accounts/${id}/workspaces`, { body })
+  listPersonalKeys = () => this.#call<PersonalKey[]>('GET', '/me/api_keys')
+  createPersonalKey = (body: PersonalKeyCreate) =>
+    this.#call<PersonalKeyCreated>('POST', '/me/api_keys', { body })
+  rotatePersonalKey = (id: string, body: ApiKeyRotate = {}) =>
+    this.#call<PersonalKeyCreated>('POST', `/me/api_keys/${id}/rotate`, { body })
+  revokePersonalKey = (id: string) => this.#call<void>('DELETE', `/me/api_keys/${id}`)
 
   // Blocks: types, schemas and documents
   createBlockType = (body: BlockTypeCreate) =>
@@ -361,6 +441,8 @@ export class Client {
   startDiagnostics = (body: DiagnosticsRequest = {}) =>
     this.#call<Diagnostics>('POST', '/diagnostics', { body })
   readDiagnostics = (id: string) => this.#call<Diagnostics>('GET', `/diagnostics/${id}`)
+  readUsage = (days?: number) =>
+    this.#call<Usage>('GET', '/usage', { query: days === undefined ? {} : { days } })
   rotateWorkspaceKey = () => this.#call<Job>('POST', '/workspace/rotate_key')
   cancelJob = (id: string) => this.#call<Job>('POST', `/jobs/${id}/cancel`)
 
@@ -515,7 +597,7 @@ export class Client {
     for (const queue of options.queues ?? []) {
       url.searchParams.append('queue', queue)
     }
-    return { url: url.href, authorization: `Bearer ${this.#apiKey ?? ''}` }
+    return { url: url.href, authorization: `Bearer ${this.#apiKey() ?? ''}` }
   }
 
   // Variables
@@ -592,14 +674,36 @@ export class Client {
   countEventsBy = (countable: 'day' | 'time' | 'event' | 'resource', body: EventCountsQuery) =>
     this.#call<EventCount[]>('POST', `/events/count-by/${countable}`, { body })
 
+  /** An answer as it comes, however long that takes. */
+  async #stream(
+    path: string,
+    query: Record<string, string | undefined>,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const url = new URL(this.apiUrl + path)
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) {
+        url.searchParams.set(name, value)
+      }
+    }
+    const key = this.#apiKey()
+    const headers: Record<string, string> =
+      key === undefined ? {} : { Authorization: `Bearer ${key}` }
+    const response = await this.#fetch(url.href, { headers })
+    if (!response.ok || response.body === null) {
+      throw new ApiError(`GET ${path}`, response, await response.text())
+    }
+    return response.body
+  }
+
   async #call<T>(method: string, path: string, call: Call = {}): Promise<T> {
     const url = new URL(this.apiUrl + path)
     for (const [name, value] of Object.entries(call.query ?? {})) {
       url.searchParams.set(name, value)
     }
     const headers: Record<string, string> = { Accept: 'application/json' }
-    if (this.#apiKey !== undefined) {
-      headers['Authorization'] = `Bearer ${this.#apiKey}`
+    const apiKey = this.#apiKey()
+    if (apiKey !== undefined) {
+      headers['Authorization'] = `Bearer ${apiKey}`
     }
     const timeout = AbortSignal.timeout(call.timeoutMs ?? this.#timeoutMs)
     const init: RequestInit = {

@@ -1,10 +1,12 @@
 import { Hono } from 'hono'
+import { addAccountRoutes } from './http/accounts.ts'
 import { addAdminRoutes } from './http/admin.ts'
 import { addBlockDocumentRoutes } from './http/block-documents.ts'
 import { addBlockSchemaRoutes } from './http/block-schemas.ts'
 import { addBlockTypeRoutes } from './http/block-types.ts'
 import { addCollectionRoutes } from './http/collections.ts'
 import { addApiKeyRoutes } from './http/api-keys.ts'
+import { addAuditRoutes } from './http/audit.ts'
 import { addAutomationRoutes } from './http/automations.ts'
 import { addConcurrencyLimitRoutes } from './http/concurrency-limits.ts'
 import { addConcurrencySlotRoutes } from './http/concurrency-slots.ts'
@@ -15,6 +17,7 @@ import { addDiagnosticsRoutes } from './http/diagnostics.ts'
 import { addDeploymentFlowRunRoutes } from './http/deployment-flow-runs.ts'
 import { addDeploymentRoutes } from './http/deployments.ts'
 import { Api, type AppEnv } from './http/endpoint.ts'
+import { addEnrolmentRoutes } from './http/enrolments.ts'
 import { addEventListRoutes } from './http/event-lists.ts'
 import { addEventSocketRoutes } from './http/event-sockets.ts'
 import { addEventRoutes } from './http/events.ts'
@@ -26,6 +29,7 @@ import { addJobRoutes } from './http/jobs.ts'
 import { addFlowRunInputRoutes } from './http/flow-run-inputs.ts'
 import { addFlowRunListRoutes } from './http/flow-run-lists.ts'
 import { addFlowRoutes } from './http/flows.ts'
+import { addLeavingRoutes } from './http/leaving.ts'
 import { addLogSocketRoute } from './http/log-socket.ts'
 import { addLogRoutes } from './http/logs.ts'
 import { addLoneWorkQueueRoutes } from './http/lone-work-queues.ts'
@@ -35,7 +39,9 @@ import { addMetricsRoute } from './http/metrics.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { addOpenApiRoutes } from './http/openapi.ts'
 import { addOutboxPage } from './http/outbox.ts'
+import { addPlanRoutes } from './http/plans.ts'
 import { addPeoplePages } from './http/people-pages.ts'
+import { addPersonalKeyRoutes } from './http/personal-keys.ts'
 import { addPeopleRoutes } from './http/people.ts'
 import { toRefusal } from './http/refusal.ts'
 import { addObservedStateRoutes } from './http/observed-states.ts'
@@ -51,10 +57,12 @@ import { addTagLimitRoutes } from './http/tag-limits.ts'
 import { addTaskRunRoutes } from './http/task-runs.ts'
 import { addTaskWorkerRoutes } from './http/task-workers.ts'
 import { addUiRoutes } from './http/ui.ts'
+import { addUsageRoutes } from './http/usage.ts'
 import { addVariableRoutes } from './http/variables.ts'
 import { addTemplateRoutes } from './http/templates.ts'
 import { addWorkPoolRoutes } from './http/work-pools.ts'
 import { addWorkQueueRoutes } from './http/work-queues.ts'
+import { addWorkspaceRoutes } from './http/workspace.ts'
 import { addWorkspaceKeyRoutes } from './http/workspace-keys.ts'
 import { addWorkerRoutes } from './http/workers.ts'
 import { framesOf, report } from './operations/report.ts'
@@ -74,6 +82,7 @@ export function newApp(): Hono<AppEnv> {
   app.use(protectAnswers)
   addMetricsRoute(app)
   addRewrapRoute(app)
+  addPlanRoutes(app)
   addPeopleRoutes(app)
   addPeoplePages(app)
   addOutboxPage(app)
@@ -149,8 +158,15 @@ function addRoutes(api: Api): void {
   addUiRoutes(api)
   addArtifactRoutes(api)
   addApiKeyRoutes(api)
+  addEnrolmentRoutes(api)
   addServiceAccountRoutes(api)
   addMeRoutes(api)
+  addLeavingRoutes(api)
+  addAccountRoutes(api)
+  addPersonalKeyRoutes(api)
   addMemberRoutes(api)
   addWorkspaceKeyRoutes(api)
+  addWorkspaceRoutes(api)
+  addAuditRoutes(api)
+  addUsageRoutes(api)
 }

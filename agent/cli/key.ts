@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import type { Client } from '../../core/client.ts'
 import type { ApiKey, ApiKeyCreate, ApiKeyCreated } from '../../core/wire/api-key.ts'
 import { EXIT } from '../exit-codes.ts'
 import { age, presentTime } from './ages.ts'
@@ -10,7 +11,7 @@ import { foundOr } from './find.ts'
 import type { Output } from './output.ts'
 import { collect, wholeNumber } from './parameters.ts'
 
-const PERMISSION_NAMES = ['see', 'run', 'write', 'secrets', 'serve', 'manage'] as const
+const PERMISSION_NAMES = ['see', 'run', 'write', 'secrets', 'serve', 'manage', 'audit'] as const
 
 /** The options that keys of all kinds have. */
 export interface KeyOptions {
@@ -18,8 +19,14 @@ export interface KeyOptions {
   expires?: string
 }
 
+/** Whose keys a command is about. */
+interface WhoseOption {
+  personal?: boolean
+}
+
 export function addKeyCommands(program: Command): void {
-  const group = program.command('key').description('API keys of the workspace')
+  const group = program.command('key').description('API keys: of the workspace, or your own')
+  const PERSONAL = ['--personal', 'of your own keys, which do what you may do'] as const
   group
     .command('create')
     .description('make a key; it is shown this once')
@@ -31,20 +38,28 @@ export function addKeyCommands(program: Command): void {
     )
     .addOption(scopeOption())
     .option('-p, --pool <name>', 'of an agent: only this pool; may be repeated', collect)
+    .option('--personal', 'for yourself: it does what you may do, in all your workspaces')
+    .option('--workspace <id>', 'of a personal key: only this workspace')
     .option('--expires <time>', 'when it ends, as 2027-01-31T00:00:00Z')
     .action(withApi(createKey))
-  group.command('ls').description('list the keys of the workspace').action(withApi(listKeys))
+  group
+    .command('ls')
+    .description('list the keys of the workspace, or your own')
+    .option(...PERSONAL)
+    .action(withApi(listKeys))
   group
     .command('rotate')
     .description('make a key in place of another, which serves beside it for a while')
     .argument('<key>', 'its id or name')
     .option('--overlap <seconds>', 'how long the old one still serves', wholeNumber(0), 86_400)
+    .option(...PERSONAL)
     .action(withApi(rotateKey))
   group
     .command('revoke')
     .description('end a key; what is connected with it is cut off within seconds')
     .argument('<key>', 'its id or name')
     .option('-y, --yes', 'do not ask')
+    .option(...PERSONAL)
     .action(withApi(revokeKey))
 }
 
@@ -57,9 +72,16 @@ export function scopeOption(): Option {
 
 async function createKey(
   { client, out }: Session,
-  options: KeyOptions & { kind: ApiKeyCreate['kind']; pool?: string[] },
+  options: KeyOptions &
+    WhoseOption & { kind: ApiKeyCreate['kind']; pool?: string[]; workspace?: string },
   name: string,
 ): Promise<void> {
+  if (options.personal === true) {
+    const spec = { name, scopes: options.scope ?? null, expires: options.expires ?? null }
+    const workspace_id = options.workspace ?? null
+    showNewKey(out, await client.createPersonalKey({ ...spec, workspace_id }))
+    return
+  }
   const key = await client.createApiKey({
     name,
     kind: options.kind,
@@ -78,8 +100,8 @@ export function showNewKey(out: Output, key: ApiKeyCreated): void {
   })
 }
 
-async function listKeys({ client, out }: Session): Promise<void> {
-  const keys = await client.listApiKeys()
+async function listKeys({ client, out }: Session, options: WhoseOption): Promise<void> {
+  const keys = await keysOf(client, options)
   out.result(keys, () => showKeys(out, keys))
 }
 
@@ -130,24 +152,34 @@ function statusOf({ revoked, expires }: ApiKey, now: number): string {
 
 async function rotateKey(
   { client, out }: Session,
-  options: { overlap: number },
+  options: WhoseOption & { overlap: number },
   name: string,
 ): Promise<void> {
-  const old = await findKey(await client.listApiKeys(), name)
-  const key = await client.rotateApiKey(old.id, { overlap_seconds: options.overlap })
+  const old = await findKey(await keysOf(client, options), name)
+  const overlap = { overlap_seconds: options.overlap }
+  const key =
+    options.personal === true
+      ? await client.rotatePersonalKey(old.id, overlap)
+      : await client.rotateApiKey(old.id, overlap)
   out.note(`${old.hint} serves for ${options.overlap} seconds more.`)
   showNewKey(out, key)
 }
 
 async function revokeKey(
   { client, out }: Session,
-  options: { yes?: boolean },
+  options: WhoseOption & { yes?: boolean },
   name: string,
 ): Promise<void> {
-  const key = await findKey(await client.listApiKeys(), name)
+  const key = await findKey(await keysOf(client, options), name)
   await confirm(`Revoke key '${key.name}' (${key.hint})?`, options.yes, 'Nothing was revoked.')
-  await foundOr(client.revokeApiKey(key.id), () => missing(name))
+  const revoked =
+    options.personal === true ? client.revokePersonalKey(key.id) : client.revokeApiKey(key.id)
+  await foundOr(revoked, () => missing(name))
   out.result({ id: key.id }, () => out.line(`Revoked key '${key.name}' (${key.hint}).`))
+}
+
+async function keysOf(client: Client, { personal }: WhoseOption): Promise<ApiKey[]> {
+  return personal === true ? await client.listPersonalKeys() : await client.listApiKeys()
 }
 
 /** By its id, or by its name where only one that is good has it. */
@@ -176,6 +208,6 @@ function missing(name: string): CliError {
   return new CliError(
     EXIT.notFound,
     `There is no key '${name}' that is good.`,
-    'See `headgate key ls` for those there are.',
+    'See `headgate key ls`, with --personal for your own, for those there are.',
   )
 }

@@ -1,23 +1,28 @@
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from '../exit-codes.ts'
 import { addAgentCommands } from './agent.ts'
+import { addAuditCommands } from './audit.ts'
 import { currentConnection } from './command.ts'
 import { addDeployCommand } from './deploy.ts'
 import { addDeploymentCommands } from './deployment.ts'
 import { addDiagnosticsCommand } from './diagnostics.ts'
+import { addEnrolmentCommands } from './enrolment.ts'
 import { describeFailure } from './failure.ts'
 import { addFlowCommands } from './flow.ts'
 import { addFlowRunCommands } from './flow-run.ts'
 import { addImportCommand } from './import.ts'
 import { addKeyCommands } from './key.ts'
 import { addLoginCommands } from './login.ts'
+import { addMemberCommands } from './member.ts'
 import { Output } from './output.ts'
 import { addProfileCommands } from './profile.ts'
 import { addSigningKeyCommands } from './signing-key.ts'
 import { addServiceAccountCommands } from './service-account.ts'
+import { addUsageCommand } from './usage.ts'
 import { addVersionCommand } from './version.ts'
 import { addWorkPoolCommands } from './work-pool.ts'
 import { addWorkQueueCommands } from './work-queue.ts'
+import { addWorkspaceCommands } from './workspace.ts'
 
 const CODES = `
 Exit codes:
@@ -98,8 +103,13 @@ function makeProgram(): Command {
   addAgentCommands(program)
   addSigningKeyCommands(program)
   addKeyCommands(program)
+  addEnrolmentCommands(program)
   addServiceAccountCommands(program)
+  addMemberCommands(program)
+  addWorkspaceCommands(program)
+  addAuditCommands(program)
   addDiagnosticsCommand(program)
+  addUsageCommand(program)
   addVersionCommand(program)
   return program
 }

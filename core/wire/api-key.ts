@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { objectName, timestamp, uuid } from './common.ts'
 
 /** What a caller may do; what each means, `docs/security.md` says. */
-const permission = z.enum(['see', 'run', 'write', 'secrets', 'serve', 'manage'])
+const permission = z.enum(['see', 'run', 'write', 'secrets', 'serve', 'manage', 'audit'])
 const scopes = z.array(permission).min(1)
 
 export const apiKey = z
@@ -53,6 +53,31 @@ export const apiKeyCreated = apiKey
   })
   .meta({ id: 'ApiKeyCreated' })
 export type ApiKeyCreated = z.infer<typeof apiKeyCreated>
+
+/** A key of a person: with the role that it has at the time, in each workspace. */
+export const personalKey = apiKey
+  .extend({
+    /** The only workspace that it opens; null: all that its owner has a role in. */
+    workspace_id: z.string().nullable(),
+  })
+  .meta({ id: 'PersonalKey' })
+export type PersonalKey = z.infer<typeof personalKey>
+
+export const personalKeyCreate = z
+  .strictObject({
+    name: objectName,
+    /** Null or absent: it opens all that its owner has a role in. */
+    workspace_id: uuid.nullish(),
+    scopes: scopes.nullish(),
+    expires: timestamp.nullish(),
+  })
+  .meta({ id: 'PersonalKeyCreate' })
+export type PersonalKeyCreate = z.infer<typeof personalKeyCreate>
+
+export const personalKeyCreated = personalKey
+  .extend({ key: z.string() })
+  .meta({ id: 'PersonalKeyCreated' })
+export type PersonalKeyCreated = z.infer<typeof personalKeyCreated>
 
 const MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import type { ApiKey, ServiceAccount } from '../../core/wire/api-key.ts'
+import type { AuditEntry } from '../../core/wire/audit.ts'
 import { BuiltAgent } from '../support/node/built-agent.ts'
 import { LocalServer } from '../support/node/local-server.ts'
 import { freePort, Sandbox } from '../support/node/sandbox.ts'
@@ -49,6 +50,23 @@ describe.sequential('keys', () => {
     await until('its key ends', async () => (await headgate(key, 'work-pool', 'ls')).code === 4)
   })
 
+  it('leave their traces in the audit log, which is listed and exported', async () => {
+    await done('service-account', 'create', 'auditor', '--role', 'viewer')
+    const words = ['--object', 'service_account', '--since', '1h']
+    expect(await done('audit', 'ls', ...words)).toMatch(
+      /WHEN +WHO.*\n.*api_key .* post_service_accounts +service_account auditor +made/,
+    )
+    const [line = ''] = (await done('audit', 'export', ...words)).split('\n')
+    const entry = JSON.parse(line) as AuditEntry
+    expect(entry).toMatchObject({ object_name: 'auditor', after: { role: 'viewer' } })
+    // Of one machine, the network tells the address as well.
+    expect(entry.address).toMatch(/127\.0\.0\.1|::1/)
+    const none = await done('audit', 'ls', '--actor', 'nobody', '-o', 'json')
+    expect(JSON.parse(none)).toEqual([])
+    const wrong = await headgate(server.addresses.api_key, 'audit', 'ls', '--since', 'soon')
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/--since: expected/) })
+  })
+
   it('of an agent start runs, which never see it, and end the agent when they are revoked', async () => {
     const key = await done('key', 'create', 'eu-1', '--kind', 'agent', '--pool', 'pool')
     expect(await headgate(key, 'flow', 'ls')).toMatchObject({ code: 6 })
@@ -77,6 +95,35 @@ describe.sequential('keys', () => {
     expect(await done('key', 'ls')).toMatch(/eu-1 .* agent .* 1 pool .* good/)
     await done('key', 'revoke', 'eu-1', '--yes')
     expect(await agent.exit()).toBe(4)
+  })
+
+  it('of an agent that enrols are its own over restarts, and end with the enrolment', async () => {
+    const token = await done('enrolment', 'create', 'hosts', '--pool', 'pool')
+    expect(token).toMatch(/^hg_enrol_/)
+    const start = () => {
+      const agent = BuiltAgent.start(sandbox, {
+        pool: 'pool',
+        name: 'enrolled',
+        environment: {
+          HEADGATE_API_URL: server.addresses.api_url,
+          HEADGATE_ENROLMENT_TOKEN: token,
+        },
+      })
+      onTestFailed(() => {
+        process.stderr.write(agent.said)
+      })
+      return agent
+    }
+    const first = start()
+    await first.says('enrolled')
+    await first.crash()
+    const second = start()
+    await second.says('serves pool')
+    expect(second.said).not.toContain('enrolled: ')
+    expect(await done('key', 'ls')).toMatch(/enrolled .* agent .* 1 pool .* until/)
+    expect(await done('enrolment', 'ls')).toMatch(/hosts .* 1 of 1 .* used up/)
+    await done('enrolment', 'revoke', 'hosts', '--keys', '--yes')
+    expect(await second.exit()).toBe(4)
   })
 
   it('are rotated without a gap', async () => {

@@ -52,7 +52,9 @@ async function aWorkspaceWithSecrets() {
     data: { ...data(), inner: { $ref: { block_document_id: named.id } } },
   })
   await client.updateBlockDocument(named.id, { data: { token: aSecret() } })
-  return { ...workspace, slug, ids, named, holder, data }
+  const variable = await client.createVariable({ name: 'v', value: aSecret(), secret: true })
+  await client.updateVariable('v', { value: [aSecret()] })
+  return { ...workspace, variable, slug, ids, named, holder, data }
 }
 
 /** Every answer of the API that asks for nothing in particular, and those about these documents. */
@@ -85,12 +87,13 @@ async function readEverything(
 
 const leaks = (texts: readonly string[]) => texts.filter((text) => text.includes(MARK))
 
-test('what is secret in a block is in no answer but to who asks for it, no event, no log, and nowhere at rest', async () => {
+test('what is secret in a block or a variable is in no answer but to who asks for it, no event, no log, and nowhere at rest', async () => {
   const given = await aWorkspaceWithSecrets()
   const { client, workspace, named, holder, key } = given
   // It is there, so that the rest of the test means something.
   const shown = await client.readBlockDocument(holder.id, true)
   expect(leaks([JSON.stringify(shown)])).toHaveLength(1)
+  expect(leaks([JSON.stringify(await client.readVariable('v'))])).toHaveLength(1)
 
   await client.createWorkPool({ name: 'pool', type: 'process' })
   const flow = await client.createFlow({ name: 'flow' })
@@ -116,11 +119,15 @@ test('what is secret in a block is in no answer but to who asks for it, no event
     })
     .toContain('prefect.block-document.updated')
 
+  // Each of the documents has left its entries, which are read with everything else.
+  const audit = { object_kind: { any_: ['block_document'] } }
+  expect((await client.filterAudit({ audit })).entries).toHaveLength(4)
   expect(leaks(await readEverything(given, [named, holder]))).toEqual([])
   const of = async (path: string) => JSON.stringify((await call(key, 'GET', path)).body)
   expect(
     leaks([
       await of(`/flow_runs/${run.id}`),
+      await of(`/variables/${given.variable.id}`),
       await of(`/deployments/${deployment.id}`),
       await of(`/diagnostics/${diagnostics.id}`),
     ]),
@@ -129,7 +136,7 @@ test('what is secret in a block is in no answer but to who asks for it, no event
   const objects = await objectsOf(workspace)
   const rest = Object.entries(await dumpOf(workspace, objects))
   expect(rest.map(([table]) => table)).toEqual(
-    expect.arrayContaining(['block_document', 'workspace_key']),
+    expect.arrayContaining(['block_document', 'variable', 'workspace_key']),
   )
   expect(leaks(rest.map(([table, rows]) => `${table}: ${JSON.stringify(rows)}`))).toEqual([])
   expect(leaks(said.map((words) => words.map(String).join(' ')))).toEqual([])
@@ -161,6 +168,12 @@ test('no error repeats a secret', async () => {
       { data: data(), block_schema_id: crypto.randomUUID() },
     ],
     ['PATCH', `/block_documents/${crypto.randomUUID()}`, { data: data() }],
+    ['POST', '/variables/', { name: 'v', value: aSecret(), secret: true }],
+    ['POST', '/variables/', { name: 'Wrong', value: aSecret(), secret: true }],
+    ['POST', '/variables/', { name: 'w', value: aSecret(), secret: aSecret() }],
+    ['POST', '/variables/', { name: 'w', value: aSecret().repeat(200), secret: true }],
+    ['PATCH', '/variables/name/v', { value: aSecret(), tags: [1] }],
+    ['PATCH', '/variables/name/none', { value: aSecret() }],
   ]
   const answers: string[] = []
   for (const [method, path, body] of refused) {

@@ -197,3 +197,28 @@ function refuse(index: number, key: string, message: string): never {
 function isGiven<T>(value: T | null | undefined): value is T {
   return value !== null && value !== undefined
 }
+
+type Told = Omit<DeploymentSchedule, 'created' | 'updated' | 'deployment_id'>
+
+/** The schedules that a change concerns, as they were and as they will be; both empty when it concerns none. */
+export function changedSchedules(
+  existing: readonly DeploymentSchedule[],
+  { remove, update, insert }: Omit<ScheduleChanges, 'insert'> & { insert: DeploymentSchedule[] },
+): { before: Told[]; after: Told[] } {
+  const fields = new Map(update.map((one) => [one.id, one.fields]))
+  const gone = new Set(remove)
+  const updated = existing.filter(({ id }) => fields.has(id))
+  return {
+    before: existing.filter(({ id }) => gone.has(id) || fields.has(id)).map(told),
+    after: [...updated.map((one) => ({ ...one, ...fields.get(one.id) })), ...insert].map(told),
+  }
+}
+
+function told({
+  created: _c,
+  updated: _u,
+  deployment_id: _d,
+  ...schedule
+}: DeploymentSchedule): Told {
+  return schedule
+}

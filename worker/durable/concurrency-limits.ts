@@ -7,9 +7,13 @@ import {
   type LimitView,
   type Request,
 } from '#domain/concurrency-book.ts'
+import { audited } from '#domain/audit.ts'
 import type { Lease, Limit } from '#domain/concurrency.ts'
 import { newId } from '#storage/new-id.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import type { AskedBy } from '../operations/object-context.ts'
+import { AUDIT_OUTBOX_TABLE, AuditOutbox } from './audit-outbox.ts'
+import { eraseObject } from './erase.ts'
 import { migrate } from './migrate.ts'
 import { report } from '../operations/report.ts'
 
@@ -24,6 +28,8 @@ const OUTAGE_MICROS = 20 * MICROS_PER_SECOND
 /** After an outage holders get the time of Prefect's usual lease. */
 const AFTER_OUTAGE_SECONDS = 300
 
+type LimitName = Pick<LimitView, 'id' | 'name'>
+
 /** A limit with the task runs that hold it. */
 export interface LimitWithHolders extends LimitView {
   task_run_ids: string[]
@@ -35,11 +41,13 @@ export interface LimitWithHolders extends LimitView {
  */
 export class ConcurrencyLimits extends DurableObject<Bindings> {
   readonly #book: ConcurrencyBook
+  readonly #audit: AuditOutbox
   #armedFor: Micros | null = null
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrate(ctx.storage.sql, ctx.storage, [TABLES])
+    migrate(ctx.storage.sql, ctx.storage, [TABLES, AUDIT_OUTBOX_TABLE])
+    this.#audit = new AuditOutbox(ctx, env)
     this.#book = new ConcurrencyBook(this.#read<Limit>('limits'), this.#read<Lease>('lease'))
     void ctx.blockConcurrencyWhile(async () => {
       // An alarm that is set already may be the one that wakes the object: to set it again would cancel it.
@@ -55,8 +63,17 @@ export class ConcurrencyLimits extends DurableObject<Bindings> {
   }
 
   /** Null: the name is taken. */
-  create(fields: LimitFields, now: Micros): LimitWithHolders | null {
-    return this.#write(now, () => this.#withHolders(this.#book.create(fields, newId(now), now)))
+  async create(
+    fields: LimitFields,
+    now: Micros,
+    asked: AskedBy | null = null,
+  ): Promise<LimitWithHolders | null> {
+    return await this.#change(asked, () => {
+      const made = this.#write(now, () =>
+        this.#withHolders(this.#book.create(fields, newId(now), now)),
+      )
+      return { result: made, before: null, after: made }
+    })
   }
 
   find(idOrName: string, now: Micros): LimitWithHolders | null {
@@ -73,25 +90,53 @@ export class ConcurrencyLimits extends DurableObject<Bindings> {
   }
 
   /** Null: there is no such limit. */
-  update(
+  async update(
     idOrName: string,
     changes: Partial<LimitFields>,
     now: Micros,
-  ): LimitWithHolders | null | 'taken' {
-    return this.#write(now, () => {
-      const updated = this.#book.update(idOrName, changes, now)
-      return updated === null ? 'taken' : this.#withHolders(updated ?? null)
+    asked: AskedBy | null = null,
+  ): Promise<LimitWithHolders | null | 'taken'> {
+    return await this.#change<LimitWithHolders | null | 'taken'>(asked, () => {
+      const before = this.find(idOrName, now)
+      const result = this.#write(now, () => {
+        const updated = this.#book.update(idOrName, changes, now)
+        return updated === null ? 'taken' : this.#withHolders(updated ?? null)
+      })
+      return result === 'taken'
+        ? { result, before: null, after: null }
+        : { result, before, after: result }
     })
   }
 
   /** Null: there is no such limit. */
-  remove(idOrName: string, now: Micros): LimitView | null {
-    return this.#write(now, () => this.#book.remove(idOrName) ?? null)
+  async remove(
+    idOrName: string,
+    now: Micros,
+    asked: AskedBy | null = null,
+  ): Promise<LimitView | null> {
+    return await this.#change(asked, () => {
+      const removed = this.#write(now, () => this.#book.remove(idOrName) ?? null)
+      return { result: removed, before: removed, after: null }
+    })
   }
 
   /** Frees all slots of a limit and gives one to each of these task runs. @returns whether there is such a limit */
-  reset(idOrName: string, taskRunIds: string[], now: Micros): boolean {
-    return this.#write(now, () => this.#book.reset(idOrName, taskRunIds, () => newId(now), now))
+  async reset(
+    idOrName: string,
+    taskRunIds: string[],
+    now: Micros,
+    asked: AskedBy | null = null,
+  ): Promise<boolean> {
+    return await this.#change(asked, () => {
+      const held = this.find(idOrName, now)
+      const result = this.#write(now, () =>
+        this.#book.reset(idOrName, taskRunIds, () => newId(now), now),
+      )
+      const [before, after] = [held?.task_run_ids ?? [], taskRunIds].map(
+        (holders) => held && { id: held.id, name: held.name, held_by: holders },
+      )
+      return { result, before: before ?? null, after: after ?? null }
+    })
   }
 
   /** All or nothing over all names. With a lease, its id comes back. */
@@ -142,8 +187,13 @@ export class ConcurrencyLimits extends DurableObject<Bindings> {
     return this.#write(now, () => this.#book.releaseHolder(names, holderId, now))
   }
 
-  /** Frees what has run out. Never throws. */
-  override alarm(): void {
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
+  }
+
+  /** Frees what has run out, and sends what the store has not taken. Never throws. */
+  override async alarm(): Promise<void> {
     this.#armedFor = null
     try {
       this.#write(Date.now() * 1000, () => {
@@ -151,8 +201,23 @@ export class ConcurrencyLimits extends DurableObject<Bindings> {
       })
     } catch (error) {
       report('leases that have run out were not freed', error)
-      this.#arm()
     }
+    await this.#audit.onAlarm()
+    this.#arm()
+  }
+
+  /** Changes a limit and writes down who asked for it, in one turn; nothing is written of what is not there. */
+  async #change<T>(
+    asked: AskedBy | null,
+    operate: () => { result: T; before: LimitName | null; after: LimitName | null },
+  ): Promise<T> {
+    const { result, before, after } = operate()
+    if (asked !== null && (before ?? after) !== null) {
+      this.#audit.add(asked, audited('concurrency_limit', before, after))
+      this.#arm()
+      await this.#audit.sent()
+    }
+    return result
   }
 
   /** Lets go of what has run out, carries out an operation and keeps what it changed: one transaction. */
@@ -186,7 +251,8 @@ export class ConcurrencyLimits extends DurableObject<Bindings> {
 
   /** The one alarm stands at the first end of a lease, or before it: a renewal moves it only when it rings. */
   #arm(): void {
-    const at = this.#book.nextExpiry()
+    const times = [this.#book.nextExpiry(), this.#audit.due].filter((time) => time !== null)
+    const at = times.length === 0 ? null : Math.min(...times)
     if (at !== null && (this.#armedFor === null || at < this.#armedFor)) {
       this.#armedFor = at
       void this.ctx.storage.setAlarm(Math.ceil(at / 1000))

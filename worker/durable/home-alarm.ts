@@ -40,6 +40,7 @@ async function carryOut(home: Home): Promise<void> {
     home.flusher.onAlarm(),
     home.events.onAlarm(),
     home.readiness.onAlarm(),
+    home.audit.onAlarm(),
     deliverMessages(home),
     settleChanges(home),
   ])

@@ -3,6 +3,9 @@ import type { OrchestrationResult, SetState } from '#core/wire/state.ts'
 import type { HomeRun } from '#domain/execution.ts'
 import { meetsFilter } from '#domain/flow-run-predicate.ts'
 import { isChanged, proposalOf, type ChangeOrder } from '#domain/bulk-change.ts'
+import { deleteEndedFlowRuns } from '#storage/retention.ts'
+import type { AskedBy } from '../operations/object-context.ts'
+import { recordRemoval, recordState } from './home-audit.ts'
 import { create, propose, remove } from './home-runs.ts'
 import type { Home, NewFlowRun, Proposer } from './home.ts'
 
@@ -19,19 +22,24 @@ export interface DeletedRun {
 }
 
 /** @returns what was deleted; runs that are gone, or no longer meet the filter, are left out */
-export async function deleteFlowRuns(home: Home, chosen: ChosenRuns): Promise<DeletedRun[]> {
+export async function deleteFlowRuns(
+  home: Home,
+  chosen: ChosenRuns,
+  asked: AskedBy | null,
+): Promise<DeletedRun[]> {
   const deleted: DeletedRun[] = []
   for (const id of chosen.ids) {
     const run = await chosenRun(home, id, chosen.filter)
     if (run !== undefined) {
       remove(home, run)
       home.callBack(run)
+      recordRemoval(home, run, asked)
       const { flow_id, idempotency_key } = run.record
       deleted.push({ id, flow_id, idempotency_key })
     }
   }
   home.afterChange()
-  await home.flusher.flushed()
+  await Promise.all([home.flusher.flushed(), home.audit.sent()])
   return deleted
 }
 
@@ -41,16 +49,18 @@ export async function proposeStates(
   chosen: ChosenRuns,
   request: SetState,
   proposer: Proposer,
+  asked: AskedBy | null,
 ): Promise<{ id: string; result: OrchestrationResult }[]> {
   const results: { id: string; result: OrchestrationResult }[] = []
   for (const id of chosen.ids) {
     const run = await chosenRun(home, id, chosen.filter)
     if (run !== undefined) {
       results.push({ id, result: propose(home, run, request, proposer) })
+      recordState(home, run, asked)
     }
   }
   home.afterChange()
-  await home.flusher.flushed()
+  await Promise.all([home.flusher.flushed(), home.audit.sent()])
   return results
 }
 
@@ -64,8 +74,11 @@ export async function createManyFlowRuns(
   requests: NewFlowRun[],
   reserved: string[],
 ): Promise<string[]> {
+  const { teller } = home.usage
+  await teller.ask('flow_runs', requests.length)
   await home.loadMany(reserved)
   const created = requests.filter(({ record }) => home.store.find(record.id) === undefined)
+  teller.require('flow_runs', created.length)
   for (const request of created) {
     create(home, request)
   }
@@ -73,6 +86,24 @@ export async function createManyFlowRuns(
   const ids = created.map(({ record }) => record.id)
   await home.flusher.flushed(ids)
   return ids
+}
+
+/**
+ * Has runs deleted in the store that are over for longer than they are kept.
+ * @returns those that are nowhere any more
+ */
+export async function forgetFlowRuns(
+  home: Home,
+  ids: readonly string[],
+  endedBefore: string,
+): Promise<string[]> {
+  return await home.forget(ids, async (away) => {
+    const gone = await deleteEndedFlowRuns(home.workspace(), away, endedBefore)
+    for (const id of gone) {
+      home.inputs.removeAll(id)
+    }
+    return gone
+  })
 }
 
 /** What became of a run that was to be changed: a text says why it was left as it is. */

@@ -7,6 +7,7 @@ import { admitDeployment, admitOne, type Slot } from '#domain/admission.ts'
 import { resumeTime } from '#domain/bulk-change.ts'
 import { deploymentLeaseId } from '#domain/deployment-limit.ts'
 import {
+  endOfExecution,
   isStartTimeout,
   newHomeRun,
   onTimer,
@@ -30,6 +31,8 @@ import {
 import { beginTimer } from '#domain/run-timers.ts'
 import { graceMicros, slotAfter } from '#domain/slot-lease.ts'
 import { judge, orchestrationResult } from '#domain/transition.ts'
+import type { AskedBy } from '../operations/object-context.ts'
+import { recordIntervention, recordRemoval, recordState } from './home-audit.ts'
 import { withinCap } from './home-cap.ts'
 import { keepResponse, refusedInput } from './home-inputs.ts'
 import type { Home, NewFlowRun, Proposer } from './home.ts'
@@ -43,14 +46,17 @@ export async function createFlowRuns(
   requests: NewFlowRun[],
   mayExist: boolean,
 ): Promise<{ run: FlowRun; created: boolean }[]> {
+  const { teller } = home.usage
+  await teller.ask('flow_runs', requests.length)
   const results: { run: HomeRun; created: boolean }[] = []
   for (const request of requests) {
     const known = mayExist ? await home.load(request.record.id) : home.store.find(request.record.id)
-    results.push(
-      known === undefined
-        ? { run: create(home, request), created: true }
-        : { run: known, created: false },
-    )
+    if (known === undefined) {
+      teller.require('flow_runs', 1)
+      results.push({ run: create(home, request), created: true })
+    } else {
+      results.push({ run: known, created: false })
+    }
   }
   home.afterChange()
   await home.flusher.flushed(results.map(({ run }) => run.record.id))
@@ -82,6 +88,12 @@ export function findRunOfState(home: Home, stateId: string): string | null {
   return owner?.record.id ?? null
 }
 
+/** When an execution was over; `live` while it is not, null where its run does not live here. */
+export function executionEnd(home: Home, id: string, fence: number): Micros | 'live' | null {
+  const run = home.store.find(id)
+  return run === undefined ? null : (endOfExecution(run, fence) ?? 'live')
+}
+
 /**
  * Judges a proposed state by the ordered list of rules and writes what comes of it. Null: there is no such run.
  * `wait`: answer only once the store has it, so that a list read next shows it.
@@ -93,16 +105,16 @@ export async function proposeState(
   proposer: Proposer,
   wait: boolean,
   renewsLeases: boolean,
+  asked: AskedBy | null = null,
 ): Promise<OrchestrationResult | null> {
   const run = await home.load(id)
   if (run === undefined) {
     return null
   }
   const result = propose(home, run, request, proposer, renewsLeases)
+  recordIntervention(home, run, request, proposer, asked)
   home.afterChange()
-  if (wait) {
-    await home.flusher.flushed([id])
-  }
+  await Promise.all([wait && home.flusher.flushed([id]), home.audit.sent()])
   return result
 }
 
@@ -114,6 +126,7 @@ export async function resumeFlowRun(
   home: Home,
   id: string,
   input: JsonObject,
+  asked: AskedBy | null = null,
 ): Promise<OrchestrationResult | null> {
   const run = await home.load(id)
   if (run === undefined) {
@@ -140,8 +153,9 @@ export async function resumeFlowRun(
   if (result.status === 'ACCEPT') {
     keepResponse(home, id, paused, input)
   }
+  recordState(home, run, asked)
   home.afterChange()
-  await home.flusher.flushed([id])
+  await Promise.all([home.flusher.flushed([id]), home.audit.sent()])
   return result
 }
 
@@ -171,6 +185,7 @@ export async function updateFlowRun(
 export async function deleteFlowRun(
   home: Home,
   id: string,
+  asked: AskedBy | null = null,
 ): Promise<{ flow_id: string; idempotency_key: string | null } | null> {
   const run = await home.load(id)
   if (run === undefined) {
@@ -178,8 +193,9 @@ export async function deleteFlowRun(
   }
   remove(home, run)
   home.callBack(run)
+  recordRemoval(home, run, asked)
   home.afterChange()
-  await home.flusher.flushed([id])
+  await Promise.all([home.flusher.flushed([id]), home.audit.sent()])
   return run.record
 }
 
@@ -208,6 +224,7 @@ export function create(home: Home, request: NewFlowRun): HomeRun {
   const { missed } = request
   const made = transit(missed === undefined ? run : { ...run, missed }, state, moment)
   const kept = withinCap(home, made, true)
+  home.usage.noteMade()
   home.save(kept)
   return kept
 }

@@ -21,14 +21,17 @@ import { flowRun } from '#storage/schema/runs.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { eventHubStub } from '../operations/stubs.ts'
+import { AuditOutbox } from './audit-outbox.ts'
 import { ContextStore } from './context-store.ts'
 import { DepartedStore } from './departed-store.ts'
 import { Doorbell } from './doorbell.ts'
+import { eraseIfTold } from './erase.ts'
 import { Flusher, type FlushRow } from './flush.ts'
 import { HomeEvents } from './home-events.ts'
 import { messageDue, messagesOf } from './home-outbox.ts'
 import { HomePresence } from './home-presence.ts'
 import { HomeReadiness } from './home-readiness.ts'
+import { HomeUsage } from './home-usage.ts'
 import { InputStore } from './input-store.ts'
 import { MoveStore } from './move-store.ts'
 import { LONGEST_SLEEP_MS } from './longest-sleep.ts'
@@ -78,7 +81,11 @@ export class Home {
   readonly readiness: HomeReadiness
   readonly doorbell: Doorbell
   readonly presence: HomePresence
+  readonly usage: HomeUsage
+  readonly audit: AuditOutbox
   readonly #loading = new Map<string, Promise<void>>()
+  /** Runs that are being let go of for good. */
+  readonly #forgetting = new Map<string, Promise<unknown>>()
   /** Runs that only their events keep here, with the `seq` that the store has. */
   readonly #leaving = new Map<string, number>()
   readonly #context: ContextStore<HomeContext>
@@ -95,14 +102,17 @@ export class Home {
     this.inputs = new InputStore(state.storage.sql)
     this.moves = new MoveStore(state.storage.sql)
     this.departed = new DepartedStore(state.storage.sql)
+    this.audit = new AuditOutbox(state, bindings)
     this.#context = new ContextStore(state.storage.sql)
     this.#freePosition = this.store.freePosition()
     this.#lastPosition = this.#freePosition
+    this.usage = new HomeUsage(this, this.#freePosition)
     this.doorbell = new Doorbell(state, this.now())
     this.flusher = new Flusher({
       read: (ids) => this.#flushRows(ids),
       inDoubt: (since, after, limit) => this.store.writtenSince(since, after, limit),
-      write: (json, count) => upsertReplicas(this.workspace().database, flowRun, json, count),
+      write: (json, count) =>
+        eraseIfTold(state, upsertReplicas(this.workspace().database, flowRun, json, count)),
       acknowledged: (rows) => this.#acknowledged(rows),
       setAside: (row, error) => {
         report('the store refuses a flow run, which stays at home', error, {
@@ -123,11 +133,8 @@ export class Home {
           ),
         )
       },
-      readMarker: () => {
-        const since = this.store.meta('dirty')
-        return since === undefined ? null : Number(since)
-      },
-      writeMarker: (since) => this.store.setMeta('dirty', since === null ? null : String(since)),
+      readMarker: () => this.store.marker().since,
+      writeMarker: (since) => this.store.setMarker(since, this.usage.checkpoint()),
       now: () => this.now(),
     })
     this.events = new HomeEvents(this)
@@ -170,14 +177,12 @@ export class Home {
 
   /** Takes a run back from the store when it has left; whoever asks at the same time waits for the same read. */
   async load(id: string): Promise<HomeRun | undefined> {
+    const forgetting = this.#forgetting.get(id)
+    if (forgetting !== undefined) {
+      await forgetting.catch(() => undefined)
+    }
     if (this.store.find(id) === undefined) {
-      const loading = this.#loading.get(id) ?? this.#readBack(id)
-      this.#loading.set(id, loading)
-      try {
-        await loading
-      } finally {
-        this.#loading.delete(id)
-      }
+      await this.#whileLoading([id], this.#loading.get(id) ?? this.#readBack(id))
     }
     const run = this.store.find(id)
     return run?.record.deleted === true ? undefined : run
@@ -185,16 +190,54 @@ export class Home {
 
   /** Takes many runs back at once; those that are here, or nowhere, are passed over. Then `load` finds them here. */
   async loadMany(ids: readonly string[]): Promise<void> {
+    await Promise.allSettled(ids.flatMap((id) => this.#forgetting.get(id) ?? []))
     const away = ids.filter((id) => this.store.find(id) === undefined)
     for (let start = 0; start < away.length; start += READ_BACK_ROWS) {
+      const some = away.slice(start, start + READ_BACK_ROWS)
       // A row may have megabytes, so that more at a time are not worth a question less.
       // oxlint-disable-next-line no-await-in-loop
-      const stored = await readFlowRunRecords(
-        this.workspace(),
-        away.slice(start, start + READ_BACK_ROWS),
-      )
-      for (const one of stored) {
-        this.#takeBack(one)
+      await this.#whileLoading(some, this.#readManyBack(some))
+    }
+  }
+
+  async #readManyBack(ids: string[]): Promise<void> {
+    for (const one of await readFlowRunRecords(this.workspace(), ids)) {
+      this.#takeBack(one)
+    }
+  }
+
+  /** What is asked of these runs meanwhile waits. */
+  async #whileLoading(ids: readonly string[], loading: Promise<void>): Promise<void> {
+    for (const id of ids) {
+      this.#loading.set(id, loading)
+    }
+    try {
+      await loading
+    } finally {
+      for (const id of ids) {
+        this.#loading.delete(id)
+      }
+    }
+  }
+
+  /**
+   * Has runs deleted in the store that are over and not here; who asks for one meanwhile waits.
+   * @param forget deletes those of the ids that it is given
+   */
+  async forget<T>(ids: readonly string[], forget: (away: string[]) => Promise<T>): Promise<T> {
+    const away = ids.filter(
+      (id) =>
+        this.store.find(id) === undefined && !this.#loading.has(id) && !this.#forgetting.has(id),
+    )
+    const forgetting = forget(away)
+    for (const id of away) {
+      this.#forgetting.set(id, forgetting)
+    }
+    try {
+      return await forgetting
+    } finally {
+      for (const id of away) {
+        this.#forgetting.delete(id)
       }
     }
   }
@@ -218,7 +261,7 @@ export class Home {
       told: stored.record.states.length,
     })
     // Marked, so that it leaves again after the next flush if nothing comes of it.
-    this.save(settled(run, this.now()))
+    this.save(settled({ ...run, from_store: true }, this.now()))
   }
 
   toWire(run: HomeRun): FlowRun {
@@ -248,6 +291,7 @@ export class Home {
   afterChange(): void {
     this.ring()
     this.arm()
+    this.usage.teller.changed()
   }
 
   /** Under which name it is addressed; it begins with its workspace's id. */
@@ -267,6 +311,7 @@ export class Home {
       this.events.due,
       this.readiness.due,
       this.doorbell.due,
+      this.audit.due,
     ].filter((time) => time !== null)
     return times.length === 0 ? null : Math.min(...times)
   }
@@ -331,6 +376,7 @@ export class Home {
     this.departed.keep(
       runs.map(({ record }) => record),
       this.now(),
+      this.usage.checkpoint(),
     )
     for (const { record } of runs) {
       this.store.remove(record.id)
@@ -417,6 +463,11 @@ export class Home {
   now(): Micros {
     this.#lastNow = Math.max(this.#lastNow + 1, Date.now() * 1000)
     return this.#lastNow
+  }
+
+  /** The last position that was given, by this life or an earlier one. */
+  get lastPosition(): number {
+    return this.#lastPosition
   }
 
   /** A run's place in its queue: later than all that were given. */

@@ -1,21 +1,32 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Job } from '#core/wire/job.ts'
-import { DomainError } from '#domain/errors.ts'
+import { audited } from '#domain/audit.ts'
+import { domainFault } from '#domain/errors.ts'
 import { newId } from '#storage/new-id.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
-import { hideFlow, planFlowDeletion } from '../operations/delete-flow.ts'
+import { hideFlow, planFlowDeletion, type DeletedFlow } from '../operations/delete-flow.ts'
 import { JOB_KINDS } from '../operations/job-kinds.ts'
-import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
+import { workspaceOf, type AskedBy, type ObjectContext } from '../operations/object-context.ts'
+import { AUDIT_OUTBOX_TABLE, AuditOutbox } from './audit-outbox.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import { eraseObject } from './erase.ts'
 import { JOB_STEPS, JobStore, toJob, type KeptJob, type NewJob } from './job-store.ts'
 import { migrate } from './migrate.ts'
 import { report } from '../operations/report.ts'
+import { retain } from '../operations/retention.ts'
+import { RETENTION_TABLE, RetentionStore } from './retention-store.ts'
 
 /** How many steps one alarm takes: the platform bounds the calls of one, and a step makes up to 200. */
 const ALARM_STEPS = 4
 /** A job whose caller dies, or a step that takes longer, is taken up after this. */
 const TAKE_UP_AFTER_MS = 30_000
 const LONGEST_WAIT_MS = 60_000
+/** How often what has been kept long enough is looked for; the first time soon after the workspace is used. */
+const RETENTION_EVERY_MS = 24 * 3_600_000
+const FIRST_RETENTION_MS = 600_000
+/** Between two steps of it: others come first. */
+const RETENTION_PAUSE_MS = 1000
+const RETENTION_RETRY_MS = 300_000
 
 /**
  * Work that takes longer than a request: each job is a row that holds what is left, rewritten after each step, so that it
@@ -24,6 +35,8 @@ const LONGEST_WAIT_MS = 60_000
 export class Jobs extends DurableObject<Bindings> {
   readonly #context: ContextStore
   readonly #store: JobStore
+  readonly #audit: AuditOutbox
+  readonly #retention: RetentionStore
   /** Whose step is being taken. */
   readonly #inHand = new Set<string>()
 
@@ -33,9 +46,13 @@ export class Jobs extends DurableObject<Bindings> {
       [CONTEXT_TABLE, JOB_STEPS.first],
       JOB_STEPS.second,
       JOB_STEPS.third,
+      RETENTION_TABLE,
+      AUDIT_OUTBOX_TABLE,
     ])
+    this.#audit = new AuditOutbox(ctx, env)
     this.#context = new ContextStore(ctx.storage.sql)
     this.#store = new JobStore(ctx.storage.sql)
+    this.#retention = new RetentionStore(ctx.storage.sql)
     // It may have died between a row and its alarm.
     this.#arm()
   }
@@ -45,7 +62,12 @@ export class Jobs extends DurableObject<Bindings> {
    * @param steps how many steps are taken before this answers, for work that is likely to be small
    * @returns null when the key belongs to another request
    */
-  async start(context: ObjectContext, job: NewJob, steps: number): Promise<Job | null> {
+  async start(
+    context: ObjectContext,
+    job: NewJob,
+    steps: number,
+    asked: AskedBy | null = null,
+  ): Promise<Job | null> {
     this.#context.keep(context)
     const before = job.key === null ? undefined : this.#store.findByKey(job.key)
     if (before !== undefined) {
@@ -54,7 +76,10 @@ export class Jobs extends DurableObject<Bindings> {
     const now = Date.now() * 1000
     const id = newId(now)
     this.#store.add(id, job, now, Date.now() + (steps > 0 ? TAKE_UP_AFTER_MS : 0))
+    const { kind, parameters, chosen = null } = job
+    this.#audit.add(asked, audited('job', null, { id, name: kind, parameters, chosen }))
     this.#arm()
+    const sent = this.#audit.sent()
     for (let step = 0; step < steps; step += 1) {
       const kept = this.#store.find(id)
       if (kept === undefined || kept.state !== 'RUNNING' || kept.tries > 0) {
@@ -62,6 +87,7 @@ export class Jobs extends DurableObject<Bindings> {
       }
       await this.#step(kept)
     }
+    await sent
     this.#arm()
     return this.read(context, id)
   }
@@ -84,20 +110,32 @@ export class Jobs extends DurableObject<Bindings> {
   }
 
   /** Stops a job after the step that it is taking; one that is over, or must come to its end, stays as it is. */
-  cancel(_context: ObjectContext, id: string): Job | null {
+  async cancel(
+    context: ObjectContext,
+    id: string,
+    asked: AskedBy | null = null,
+  ): Promise<Job | null> {
     const kept = this.#store.find(id)
     if (kept?.finished === null && JOB_KINDS[kept.kind].mustEnd !== true) {
       this.#store.end(id, 'CANCELLED', null, Date.now())
+      const name = kept.kind
+      const was = { id, name, state: kept.state }
+      this.#audit.add(asked, audited('job', was, { id, name, state: 'CANCELLED' }))
       this.#arm()
+      await this.#audit.sent()
     }
-    return this.read(_context, id)
+    return this.read(context, id)
   }
 
   /**
    * Deletes a flow with its deployments and runs: the flow before this answers, the rest after it.
    * @returns whether there was such a flow
    */
-  async deleteFlow(context: ObjectContext, flowId: string): Promise<boolean> {
+  async deleteFlow(
+    context: ObjectContext,
+    flowId: string,
+    asked: AskedBy | null = null,
+  ): Promise<boolean> {
     this.#context.keep(context)
     const workspace = this.#workspace()
     const planned = await planFlowDeletion(workspace, flowId)
@@ -105,7 +143,7 @@ export class Jobs extends DurableObject<Bindings> {
     const now = Date.now() * 1000
     const id = begun?.id ?? newId(now)
     if (begun === undefined) {
-      const parameters = { flow_id: flowId }
+      const parameters: DeletedFlow = { flow_id: flowId, trail: asked?.trail ?? null }
       const job: NewJob = {
         kind: 'delete_flow',
         parameters,
@@ -115,7 +153,7 @@ export class Jobs extends DurableObject<Bindings> {
       this.#store.add(id, job, now, Date.now() + TAKE_UP_AFTER_MS)
       this.#arm()
     }
-    const left = await hideFlow(workspace, planned)
+    const left = await hideFlow(workspace, planned, asked?.trail ?? null)
     if (left !== undefined) {
       this.#store.setLeft(id, left, Date.now())
     } else if (begun === undefined) {
@@ -123,6 +161,20 @@ export class Jobs extends DurableObject<Bindings> {
     }
     this.#arm()
     return left !== undefined
+  }
+
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
+  }
+
+  /** Somebody uses the workspace: from now on what has been kept long enough is looked for once a day. */
+  expectRetention(context: ObjectContext): void {
+    this.#context.keep(context)
+    if (this.#retention.read() === undefined) {
+      this.#retention.write(Date.now() + FIRST_RETENTION_MS, null)
+      this.#arm()
+    }
   }
 
   /** Never throws: an alarm that fails too often is given up by the platform. */
@@ -138,7 +190,31 @@ export class Jobs extends DurableObject<Bindings> {
         this.#store.remove(next.id)
       }
     }
+    await this.#audit.onAlarm()
+    await this.#retain()
     this.#arm()
+  }
+
+  /** Takes one step of the look for what has been kept long enough, if it is time; never throws. */
+  async #retain(): Promise<void> {
+    const due = this.#retention.read()
+    if (due === undefined || due.at > Date.now()) {
+      return
+    }
+    try {
+      const { left, isEmpty } = await retain(this.#workspace(), due.left, Date.now() * 1000)
+      if (isEmpty) {
+        this.#retention.clear()
+      } else {
+        const pause = left === null ? RETENTION_EVERY_MS : RETENTION_PAUSE_MS
+        this.#retention.write(Date.now() + pause, left)
+      }
+    } catch (error) {
+      report('what has been kept long enough could not be deleted', error, {
+        workspace_id: this.#context.read()?.workspace_id,
+      })
+      this.#retention.write(Date.now() + RETENTION_RETRY_MS, due.left)
+    }
   }
 
   /** Takes one step; never throws. */
@@ -157,8 +233,9 @@ export class Jobs extends DurableObject<Bindings> {
   }
 
   #onFailure(job: KeptJob, error: unknown): void {
-    if (error instanceof DomainError && error.code !== 'unavailable') {
-      this.#store.end(job.id, 'FAILED', error.message, Date.now())
+    const fault = domainFault(error)
+    if (fault !== undefined && fault.code !== 'unavailable') {
+      this.#store.end(job.id, 'FAILED', fault.message, Date.now())
       return
     }
     report(`a job (${job.kind}) will be tried again`, error, { job_id: job.id, tries: job.tries })
@@ -179,6 +256,13 @@ export class Jobs extends DurableObject<Bindings> {
     const times = this.#store
       .times()
       .map(({ id, at }) => (this.#inHand.has(id) ? Math.max(at, later) : at))
+    const retention = this.#retention.read()
+    if (retention !== undefined) {
+      times.push(retention.at)
+    }
+    if (this.#audit.due !== null) {
+      times.push(Math.ceil(this.#audit.due / 1000))
+    }
     if (times.length > 0) {
       void this.ctx.storage.setAlarm(Math.max(Math.min(...times), Date.now() + 1))
     }

@@ -6,14 +6,16 @@ import { holdsDeploymentSlot } from '#domain/slot-lease.ts'
 import { Turns, type Candidate } from '#domain/turns.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
+import { AUDIT_OUTBOX_TABLE } from './audit-outbox.ts'
 import { CONTEXT_TABLE } from './context-store.ts'
-import { DEPARTED_TABLE } from './departed-store.ts'
+import { DEPARTED_TABLE, NOTED_DEPARTED_TABLE } from './departed-store.ts'
 import type { RowsInDoubt } from './flush.ts'
 import type { HomeMessage, KeptMessage } from './home-outbox.ts'
 import { INPUT_TABLE } from './input-store.ts'
 import { LiveRuns } from './live-runs.ts'
 import { migrate } from './migrate.ts'
 import { MOVE_TABLES } from './move-store.ts'
+import { USAGE_TABLE } from './usage-teller.ts'
 import { lineOf, LINES_TABLE, WaitingLines } from './waiting-lines.ts'
 
 interface RunRow extends Record<string, SqlStorageValue> {
@@ -78,6 +80,8 @@ const MIGRATIONS = [
   DEPARTED_TABLE,
   // When the row was written, for the time after a restart; one from before is always in doubt.
   [`ALTER TABLE run ADD COLUMN written INTEGER NOT NULL DEFAULT ${Number.MAX_SAFE_INTEGER}`],
+  [...NOTED_DEPARTED_TABLE, USAGE_TABLE],
+  AUDIT_OUTBOX_TABLE,
 ] as const
 
 /** By the ids of schedules. */
@@ -93,6 +97,10 @@ const LAST_ID = '~'
 const ALWAYS_IN_DOUBT = Number.MAX_SAFE_INTEGER
 
 const NONE: ReadonlySet<string> = new Set()
+
+/** The key and the first word of the marker. */
+const MARKER = 'dirty'
+const CLEAN = 'clean'
 
 /** Positions are microseconds, or one more where those are taken: a row is written in a quarter of an hour. */
 const KEPT_POSITIONS = 1_000_000_000
@@ -619,7 +627,43 @@ export class WorkPoolStore {
     )
   }
 
+  /** How many runs were made here at positions between those, of all that are here. */
+  madeBetween(after: number, before: number): number {
+    return this.#sql
+      .exec<{ made: number }>(
+        `SELECT count(*) AS made FROM run WHERE position > ? AND position < ?
+         AND body ->> '$.from_store' IS NULL`,
+        after,
+        before,
+      )
+      .one().made
+  }
+
   // Facts about the object itself
+
+  /**
+   * The marker of what may not be in the store: since when, null when all is there; and what was noted beside it. One row, which
+   * stays, so that the note costs none of its own.
+   */
+  marker(): { dirty: boolean; since: Micros | null; note: string | null } {
+    const [since, note = null] = this.meta(MARKER)?.split(' ', 2) ?? [CLEAN]
+    return since === CLEAN
+      ? { dirty: false, since: null, note }
+      : { dirty: true, since: Number(since), note }
+  }
+
+  setMarker(since: Micros | null, note: string): void {
+    this.#sql.exec(
+      `INSERT INTO meta (key, value) VALUES (?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+      MARKER,
+      `${since ?? CLEAN} ${note}`,
+    )
+  }
+
+  noteUsage(note: string): void {
+    this.setMarker(this.marker().since, note)
+  }
 
   meta(key: string): string | undefined {
     const [row] = this.#sql

@@ -29,7 +29,9 @@ import type { DateWindow } from '#domain/scheduling.ts'
 import type { HomeDeployment } from '#storage/deployments.ts'
 import type { HomeWorkPool } from '#storage/work-pools.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import type { AskedBy } from '../operations/object-context.ts'
 import { isOfAgent } from './doorbell.ts'
+import { eraseObject } from './erase.ts'
 import { onAlarm } from './home-alarm.ts'
 import { backfill, scheduleWithin, type BackfillStep } from './home-backfill.ts'
 import * as bulk from './home-bulk.ts'
@@ -73,6 +75,10 @@ export class WorkPool extends DurableObject<Bindings> {
     return runs.readFlowRun(this.#of(context), id)
   }
 
+  executionEnd(context: HomeContext, id: string, fence: number): Micros | 'live' | null {
+    return runs.executionEnd(this.#of(context), id, fence)
+  }
+
   explainFlowRun(context: HomeContext, id: string): Why | 'deleted' | null {
     return explainFlowRun(this.#of(context), id)
   }
@@ -92,16 +98,19 @@ export class WorkPool extends DurableObject<Bindings> {
     proposer: Proposer,
     wait: boolean,
     renewsLeases = false,
+    asked: AskedBy | null = null,
   ): Promise<OrchestrationResult | null> {
-    return await runs.proposeState(this.#of(context), id, request, proposer, wait, renewsLeases)
+    const home = this.#of(context)
+    return await runs.proposeState(home, id, request, proposer, wait, renewsLeases, asked)
   }
 
   async resumeFlowRun(
     context: HomeContext,
     id: string,
     input: JsonObject,
+    asked: AskedBy | null = null,
   ): Promise<OrchestrationResult | null> {
-    return await runs.resumeFlowRun(this.#of(context), id, input)
+    return await runs.resumeFlowRun(this.#of(context), id, input, asked)
   }
 
   async createInput(
@@ -118,6 +127,10 @@ export class WorkPool extends DurableObject<Bindings> {
 
   listInputs(context: HomeContext, id: string, query: FlowRunInputsQuery): FlowRunInput[] {
     return this.#of(context).inputs.list(id, query)
+  }
+
+  inputsAfter(context: HomeContext, flowRunId: string, key: string, limit: number): FlowRunInput[] {
+    return this.#of(context).inputs.after(flowRunId, key, limit)
   }
 
   removeInput(context: HomeContext, id: string, key: string): boolean {
@@ -139,12 +152,17 @@ export class WorkPool extends DurableObject<Bindings> {
   async deleteFlowRun(
     context: HomeContext,
     id: string,
+    asked: AskedBy | null = null,
   ): Promise<{ flow_id: string; idempotency_key: string | null } | null> {
-    return await runs.deleteFlowRun(this.#of(context), id)
+    return await runs.deleteFlowRun(this.#of(context), id, asked)
   }
 
-  async deleteFlowRuns(context: HomeContext, chosen: bulk.ChosenRuns): Promise<bulk.DeletedRun[]> {
-    return await bulk.deleteFlowRuns(this.#of(context), chosen)
+  async deleteFlowRuns(
+    context: HomeContext,
+    chosen: bulk.ChosenRuns,
+    asked: AskedBy | null = null,
+  ): Promise<bulk.DeletedRun[]> {
+    return await bulk.deleteFlowRuns(this.#of(context), chosen, asked)
   }
 
   async proposeStates(
@@ -152,8 +170,9 @@ export class WorkPool extends DurableObject<Bindings> {
     chosen: bulk.ChosenRuns,
     request: SetState,
     proposer: Proposer,
+    asked: AskedBy | null = null,
   ): Promise<{ id: string; result: OrchestrationResult }[]> {
-    return await bulk.proposeStates(this.#of(context), chosen, request, proposer)
+    return await bulk.proposeStates(this.#of(context), chosen, request, proposer, asked)
   }
 
   async createManyFlowRuns(
@@ -170,6 +189,19 @@ export class WorkPool extends DurableObject<Bindings> {
     order: ChangeOrder,
   ): Promise<bulk.ChangedRun[]> {
     return await bulk.changeFlowRuns(this.#of(context), chosen, order)
+  }
+
+  async forgetFlowRuns(
+    context: HomeContext,
+    ids: string[],
+    endedBefore: string,
+  ): Promise<string[]> {
+    return await bulk.forgetFlowRuns(this.#of(context), ids, endedBefore)
+  }
+
+  /** Somebody reads what the workspace has used. */
+  async tellUsage(context: HomeContext): Promise<void> {
+    await this.#of(context).usage.teller.tellRest()
   }
 
   // Executions
@@ -327,6 +359,11 @@ export class WorkPool extends DurableObject<Bindings> {
 
   async findMissing(context: HomeContext, ids: string[], repair: boolean): Promise<Finding[]> {
     return await findMissing(this.#of(context), ids, repair)
+  }
+
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
   }
 
   override alarm(): void {

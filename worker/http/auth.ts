@@ -22,7 +22,9 @@ import { openWorkspace, type Bindings, type Workspace } from '#storage/workspace
 import { AccessCache } from './access-cache.ts'
 import type { AppEnv } from './endpoint.ts'
 import { isForeignOrigin } from './origins.ts'
+import { requireUntired } from './rate-limits.ts'
 import { readSession, type PersonSession } from './session.ts'
+import { outlivesExecution } from '../operations/run-token-end.ts'
 import { isRunToken, verifyRunToken } from '../operations/run-token.ts'
 
 export type Caller =
@@ -31,15 +33,20 @@ export type Caller =
       kind: 'key'
       id: string
       name: string
+      /** What it is recognised by. */
+      hint: string
       key_kind: KeyKind
       /** Whose rights it has: a person or a service account; null for keys that nobody owns. */
       owner_id: string | null
+      owner_name: string | null
+      /** The permissions that it is limited to; null: none is taken away. */
+      scopes: readonly string[] | null
       /** The pools that an agent's key serves; null: all. */
       work_pool_ids: readonly string[] | null
     }
   /** A person who is signed in, by a session's cookie. */
   | { kind: 'user'; id: string; name: string }
-  /** The token of a claimed run; its signature is right, its fence is judged by the run's home. */
+  /** The token of a claimed run, signed and not long over; whether its fence is the current one is judged by the run's home. */
   | { kind: 'run'; flow_run_id: string; fence: number; home_key: HomeKey }
 
 export interface Identity {
@@ -75,6 +82,8 @@ export interface IdentifyOptions {
   survivesOutage: boolean
   /** Takes what need not be waited for. */
   defer: (work: Promise<unknown>) => void
+  /** Called before a key is looked up that nobody here knows; what it throws refuses the key. */
+  beforeLookUp?: () => void
 }
 
 /** Who sends the request: by its Authorization header, or without one by the cookie of a session. Throws `Unauthorized`. */
@@ -184,6 +193,9 @@ function optionsOf(context: Context<AppEnv>, survivesOutage: boolean): IdentifyO
     now: context.get('now'),
     survivesOutage,
     defer: (work) => context.executionCtx.waitUntil(work),
+    beforeLookUp: () => {
+      requireUntired(context)
+    },
   }
 }
 
@@ -191,8 +203,19 @@ function toUser({ user_id: id, name }: PersonSession): Caller {
   return { kind: 'user', id, name }
 }
 
-function toCaller({ id, name, kind, owner_id, work_pool_ids }: Access['key']): Caller {
-  return { kind: 'key', id, name, key_kind: kind, owner_id, work_pool_ids }
+function toCaller({ kind, ...key }: Access['key']): Caller {
+  const { id, name, hint, owner_id, owner_name, scopes, work_pool_ids } = key
+  return {
+    kind: 'key',
+    id,
+    name,
+    hint,
+    key_kind: kind,
+    owner_id,
+    owner_name,
+    scopes,
+    work_pool_ids,
+  }
 }
 
 interface Holder {
@@ -203,12 +226,15 @@ interface Holder {
 async function readKey(
   bindings: Bindings,
   token: string | undefined,
-  { now, survivesOutage, defer }: IdentifyOptions,
+  { now, survivesOutage, defer, beforeLookUp }: IdentifyOptions,
 ): Promise<Holder> {
   if (token === undefined || !isApiKey(token)) {
     throw new Unauthorized()
   }
   const hash = await hashApiKey(token)
+  if (!keys.knows(hash)) {
+    beforeLookUp?.()
+  }
   const access = await keys.read(bindings.DB, hash, now, survivesOutage)
   if (access === undefined || !isValid(access, now)) {
     throw new Unauthorized()
@@ -252,11 +278,15 @@ async function identifyRun(
   if (row === undefined) {
     throw new Unauthorized()
   }
+  const workspace = openWorkspace(bindings, row)
+  if (!(await outlivesExecution(workspace, claims, now))) {
+    throw new Unauthorized()
+  }
   const { flow_run_id, fence, home_key } = claims
   return {
     caller: { kind: 'run', flow_run_id, fence, home_key },
     permissions: OF_RUNS,
-    workspace: openWorkspace(bindings, row),
+    workspace,
   }
 }
 

@@ -7,6 +7,7 @@ import {
 import type { JsonObject } from '#core/wire/common.ts'
 import { blockDocumentsCount, blockDocumentsQuery } from '#core/wire/query.ts'
 import { blockDocumentEvents } from '#domain/block-document.ts'
+import { auditedBlockDocument } from '#domain/audit-blocks.ts'
 import { DomainError } from '#domain/errors.ts'
 import { parseExactly } from '#domain/exact-json.ts'
 import {
@@ -140,7 +141,9 @@ function addChanges(api: Api): void {
     async (request) => {
       const { workspace, params } = request
       const document = (await findBlockDocument(workspace, params, false)) ?? notFound()
-      if (!(await removeBlockDocument(workspace, params.id))) {
+      const { id, name, block_schema_id, data } = document
+      const change = auditedBlockDocument({ id, name, block_schema_id, data }, null, [])
+      if (!(await removeBlockDocument(workspace, params.id, change))) {
         notFound()
       }
       emitLater(request, blockDocumentEvents('deleted', document))

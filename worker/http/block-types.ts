@@ -134,10 +134,11 @@ function addChanges(api: Api): void {
     },
     async (request) => {
       const { workspace, params, body, now } = request
-      const updated = updatedBlockType((await findBlockType(workspace, params)) ?? notFound(), body)
+      const before = (await findBlockType(workspace, params)) ?? notFound()
+      const updated = updatedBlockType(before, body)
       if (updated !== undefined) {
         const type = { ...updated, updated: formatTimestamp(now) }
-        await storeBlockType(workspace, type)
+        await storeBlockType(workspace, before, type)
         emitLater(request, [blockTypeEvent('updated', type)])
       }
       return { status: 204 }
@@ -175,7 +176,7 @@ function addChanges(api: Api): void {
         protectedBlockTypes.map(async (type) => {
           const current = await findBlockType(workspace, { id: type.id })
           if (current !== undefined && updatedBlockType(current, type) !== undefined) {
-            await storeBlockType(workspace, type)
+            await storeBlockType(workspace, current, type)
           }
         }),
       )

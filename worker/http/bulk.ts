@@ -9,7 +9,7 @@ import { listFlows } from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { deleteDeployment } from '../operations/change-deployment.ts'
 import { deleteFlowRuns, proposeStates } from '../operations/change-flow-runs.ts'
-import { objectContext } from '../operations/object-context.ts'
+import { askedBy, objectContext } from '../operations/object-context.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { emitLater } from './emit-later.ts'
 import { endpoint, type Api } from './endpoint.ts'
@@ -97,7 +97,7 @@ export function addBulkRoutes(api: Api): void {
       const chosen = await listFlows(workspace, { flows }, 'NAME_ASC', { limit, offset: 0 })
       const context = objectContext(workspace)
       const removed = await Promise.all(
-        chosen.map(({ id }) => jobsStub(workspace).deleteFlow(context, id)),
+        chosen.map(({ id }) => jobsStub(workspace).deleteFlow(context, id, askedBy(workspace))),
       )
       const deleted = chosen.filter((_flow, index) => removed[index])
       emitLater(

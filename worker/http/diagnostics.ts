@@ -8,7 +8,7 @@ import type { Job } from '#core/wire/job.ts'
 import { DomainError } from '#domain/errors.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { emptyDiagnosis } from '../operations/diagnose.ts'
-import { objectContext } from '../operations/object-context.ts'
+import { askedBy, objectContext } from '../operations/object-context.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 
@@ -33,6 +33,7 @@ export function addDiagnosticsRoutes(api: Api): void {
         objectContext(workspace),
         { kind: 'diagnostics', parameters: { repair }, key: null },
         0,
+        askedBy(workspace),
       )
       return { status: 202, body: await read(workspace, job?.id ?? '') }
     },

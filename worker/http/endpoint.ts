@@ -2,13 +2,16 @@ import { Hono, type Context } from 'hono'
 import * as z from 'zod'
 import type { Micros } from '#core/time.ts'
 import { uuid } from '#core/wire/common.ts'
+import type { TrailIn } from '#domain/audit.ts'
 import type { Permission } from '#domain/permissions.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { refreshPresence } from '../operations/refresh-presence.ts'
-import { identify, identifyHolder, type Caller } from './auth.ts'
+import { trailOf } from './audit-trail.ts'
+import { isAudited } from './audited-operations.ts'
+import { identify, identifyHolder, Unauthorized, type Caller, type Identity } from './auth.ts'
 import { DATA_AGE_HEADER, dataAge } from './data-age.ts'
 import { parsePart, readBody } from './input.ts'
-import { spendRequest } from './rate-limits.ts'
+import { spendRequest, spendStranger } from './rate-limits.ts'
 import { requireOperation } from './rights.ts'
 
 export interface AppEnv {
@@ -67,7 +70,7 @@ export interface EndpointSpec<
   /** The media types of a success that is no JSON. */
   media?: readonly string[]
   /** The statuses of errors besides 401 and 422. */
-  errors?: (400 | 403 | 404 | 409 | 413 | 426 | 503)[]
+  errors?: (400 | 402 | 403 | 404 | 409 | 413 | 426 | 503)[]
   /** Answered without a key; `caller`, `permissions` and `workspace` are not there to be read. */
   open?: boolean
   /** Answered to who holds a key, whichever workspace it opens: of all that is known of the caller, `caller` alone is there. */
@@ -98,6 +101,8 @@ export interface EndpointRequest<P, Q, B> {
   workspace: Workspace
   caller: Caller
   permissions: ReadonlySet<Permission>
+  /** For the audit log, where the handle's trail is not the right one. */
+  trailIn: TrailIn
   now: Micros
   context: Context<AppEnv>
 }
@@ -123,16 +128,22 @@ export function endpoint<
   api.endpoints.push(spec)
   api.on(spec.method.toUpperCase(), toHonoPath(spec.path), async (context) => {
     if (spec.ofHolder === true) {
-      const caller = await identifyHolder(context)
+      const caller = await heard(context, identifyHolder(context))
       await spendRequest(context, spec, caller, undefined)
       context.set('caller', caller)
     } else if (spec.open !== true) {
-      const identity = await identify(context, spec.survivesOutage === true)
+      const identity = await heard(context, identify(context, spec.survivesOutage === true))
       await spendRequest(context, spec, identity.caller, identity.workspace)
-      await requireOperation(identity, spec.method, spec.path, context.req.param())
+      await requireOperation(
+        identity,
+        spec.method,
+        spec.path,
+        context.req.param(),
+        context.get('now'),
+      )
       context.set('caller', identity.caller)
       context.set('permissions', identity.permissions)
-      context.set('workspace', identity.workspace)
+      context.set('workspace', withTrail(context, spec, identity))
     }
     const params = parsePart('path', spec.params, context.req.param()) as Parsed<P>
     const query = parsePart('query', spec.query, context.req.query()) as Parsed<Q>
@@ -158,6 +169,8 @@ export function endpoint<
       workspace: context.get('workspace'),
       caller: context.get('caller'),
       permissions: context.get('permissions'),
+      trailIn: (account_id, workspace_id) =>
+        trailOf(context, spec, context.get('caller'), { account_id, workspace_id }),
       now: context.get('now'),
       context,
     })
@@ -176,6 +189,31 @@ export function endpoint<
       ? context.body(null, 204)
       : context.json(answer.body as never, answer.status as 200)
   })
+}
+
+/** The workspace's handle, by which what an audited operation changes is recorded. */
+function withTrail(
+  context: Context<AppEnv>,
+  spec: Pick<DeclaredEndpoint, 'method' | 'path'>,
+  { caller, workspace }: Identity,
+): Workspace {
+  if (!isAudited(spec.method, spec.path, caller.kind)) {
+    return workspace
+  }
+  const { account_id, id } = workspace
+  return { ...workspace, trail: trailOf(context, spec, caller, { account_id, workspace_id: id }) }
+}
+
+/** Who is nobody is counted to the network that it comes from, which after too many is told so. */
+async function heard<T>(context: Context<AppEnv>, identified: Promise<T>): Promise<T> {
+  try {
+    return await identified
+  } catch (error) {
+    if (error instanceof Unauthorized) {
+      spendStranger(context, 'request')
+    }
+    throw error
+  }
 }
 
 /** `/flows/{id}` as Hono writes it; without a closing slash, which Hono leaves off the request's path as well. */

@@ -17,10 +17,12 @@ import { createFlowRun } from '../operations/create-flow-run.ts'
 import { deleteFlowRun } from '../operations/delete-flow-run.ts'
 import { explainFlowRun } from '../operations/explain-flow-run.ts'
 import { flowRunHome, flowRunNotFound } from '../operations/flow-run-home.ts'
+import { askedBy } from '../operations/object-context.ts'
 import { readFlowRun, readFlowRunState, readFlowRunStates } from '../operations/read-flow-run.ts'
 import { resumeFlowRun } from '../operations/resume-flow-run.ts'
 import type { Caller } from './auth.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
+import { requireTasksWithin } from './run-reach.ts'
 
 const tag = 'Flow runs'
 
@@ -40,10 +42,12 @@ function addRunRoutes(api: Api): void {
       summary: 'Create a flow run; the existing one is answered for a known idempotency key',
       body: flowRunCreate,
       answers: { 200: flowRun, 201: flowRun },
-      errors: [404],
+      errors: [402, 404],
       survivesOutage: true,
     },
-    async ({ workspace, caller, body, now }) => {
+    async (request) => {
+      const { workspace, caller, body, now } = request
+      await requireTasksWithin(request, [body.parent_task_run_id])
       const { run, created } = await createFlowRun(workspace, caller, body, now)
       return { status: created ? 201 : 200, body: run }
     },
@@ -175,6 +179,7 @@ function addStateRoutes(api: Api): void {
         caller,
         waitsForStore(caller),
         renewsLeases(context.req.header('User-Agent')),
+        askedBy(workspace),
       )
       if (result === null) {
         throw flowRunNotFound()

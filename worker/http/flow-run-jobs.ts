@@ -12,7 +12,7 @@ import { DomainError } from '#domain/errors.ts'
 import { countChosenRuns } from '#storage/chosen-flow-runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { type FlowRunsOrder, selectionOf } from '../operations/flow-run-jobs.ts'
-import { objectContext } from '../operations/object-context.ts'
+import { askedBy, objectContext } from '../operations/object-context.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { endpoint, type Api } from './endpoint.ts'
 
@@ -83,6 +83,7 @@ async function begin(
       chosen,
     },
     chosen <= MAX_AT_ONCE ? STEPS_AT_ONCE : 0,
+    askedBy(workspace),
   )
   if (job === null) {
     throw new DomainError(

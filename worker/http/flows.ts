@@ -6,7 +6,7 @@ import { DomainError } from '#domain/errors.ts'
 import { flowEvent } from '#domain/flow-event.ts'
 import * as flows from '#storage/flows.ts'
 import type { Workspace } from '#storage/workspace.ts'
-import { objectContext } from '../operations/object-context.ts'
+import { askedBy, objectContext } from '../operations/object-context.ts'
 import { noteFlow, readFlow, readFlowByName } from '../operations/read-flow.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { emitLater } from './emit-later.ts'
@@ -104,7 +104,13 @@ export function addFlowRoutes(api: Api): void {
     async (request) => {
       const { workspace, params } = request
       const found = (await flows.findFlow(workspace, params.id)) ?? notFound()
-      if (!(await jobsStub(workspace).deleteFlow(objectContext(workspace), found.id))) {
+      if (
+        !(await jobsStub(workspace).deleteFlow(
+          objectContext(workspace),
+          found.id,
+          askedBy(workspace),
+        ))
+      ) {
         return notFound()
       }
       emitLater(request, [flowEvent('deleted', found)])

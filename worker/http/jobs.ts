@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { job } from '#core/wire/job.ts'
 import { DomainError } from '#domain/errors.ts'
-import { objectContext } from '../operations/object-context.ts'
+import { askedBy, objectContext } from '../operations/object-context.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 
@@ -56,7 +56,11 @@ export function addJobRoutes(api: Api): void {
     },
     async ({ workspace, params }) => {
       const found =
-        (await jobsStub(workspace).cancel(objectContext(workspace), params.id)) ?? notFound()
+        (await jobsStub(workspace).cancel(
+          objectContext(workspace),
+          params.id,
+          askedBy(workspace),
+        )) ?? notFound()
       if (found.finished === null) {
         throw new DomainError(
           'conflict',

@@ -51,9 +51,9 @@ export function addMeRoutes(api: Api): void {
       errors: [404],
       ofHolder: true,
     },
-    async ({ caller, context, params, now }) => {
+    async ({ caller, context, params, trailIn, now }) => {
       const person = requirePerson(caller)
-      if (!(await acceptInvitation(context.env.DB, person, params.id, now))) {
+      if (!(await acceptInvitation(context.env.DB, person, params.id, trailIn, now))) {
         throw new DomainError('not_found', 'Invitation not found')
       }
       return { status: 204 }

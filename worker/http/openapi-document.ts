@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { problem, validationProblem } from '#core/wire/problem.ts'
 import type { DeclaredEndpoint } from './endpoint.ts'
+import { operationId } from './operation-id.ts'
 
 type Json = Record<string, unknown>
 
@@ -132,11 +133,6 @@ function content(
   return Object.fromEntries(media.map((type) => [type, { schema: inline }]))
 }
 
-/** `post_flow_runs_id_set_state`: stable while the route is. */
-function operationId(method: string, path: string): string {
-  return `${method}${path.replaceAll(/[^a-zA-Z0-9]+/g, '_')}`.replace(/_$/, '')
-}
-
 /** Gathers the named schemas that the endpoints' schemas lead to. */
 class Components {
   readonly schemas: Record<string, Json> = {}
@@ -178,6 +174,7 @@ function referringToComponents(value: unknown): unknown {
 
 const ERRORS: Record<number, string> = {
   400: 'The request can not be carried out',
+  402: "The account's plan has no more of it in this month",
   401: 'No key, or one that is not valid',
   403: 'The key does not allow this',
   404: 'There is no such object',

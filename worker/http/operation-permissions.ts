@@ -58,6 +58,7 @@ const SERVE: ReadonlySet<string> = new Set([
   'post /work_pools/{name}/accept',
   'post /work_pools/{name}/renew',
   'post /work_pools/{name}/finish',
+  'post /agents/key',
   'get /work_pools/{name}/doorbell',
   'post /work_pools/{name}/get_scheduled_flow_runs',
   'post /work_pools/{work_pool_name}/workers/heartbeat',
@@ -69,12 +70,19 @@ const MANAGE: ReadonlySet<string> = new Set([
   'put /admin/storage',
   'delete /admin/storage',
   'post /diagnostics',
+  'get /usage',
 ])
 /** Who may do what, and with which keys: reading that is managing too. */
-const MANAGED = /^\/(keys|members|service_accounts|workspace)(\/|$)/
+const MANAGED = /^\/(keys|enrolments|members|service_accounts|workspace)(\/|$)/
+
+const AUDIT = /^\/audit(\/|$)/
 
 /** Beside the verbs of SERVE with a pool's name: what Headgate's agent asks. */
-const OF_AGENTS: ReadonlySet<string> = new Set(['get /work_pools/{name}', 'post /logs/'])
+const OF_AGENTS: ReadonlySet<string> = new Set([
+  'get /work_pools/{name}',
+  'post /logs/',
+  'post /agents/key',
+])
 
 /**
  * The permission that an operation needs. What is not named here changes the configuration, so that a new operation is open to
@@ -83,6 +91,9 @@ const OF_AGENTS: ReadonlySet<string> = new Set(['get /work_pools/{name}', 'post 
  */
 export function permissionOf(method: string, path: string): Permission {
   const operation = `${method} ${path}`
+  if (AUDIT.test(path)) {
+    return 'audit'
+  }
   if (MANAGE.has(operation) || MANAGED.test(path)) {
     return 'manage'
   }

@@ -1,19 +1,31 @@
 import { betterAuth } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
-import { APIError, createAuthMiddleware } from 'better-auth/api'
+import { APIError, createAuthMiddleware, getSessionFromCtx } from 'better-auth/api'
 import { waitUntil } from 'cloudflare:workers'
 import { drizzle } from 'drizzle-orm/d1'
 import type { Micros } from '#core/time.ts'
 import { networkOf, type Tried } from '#domain/attempts.ts'
+import { DomainError } from '#domain/errors.ts'
 import { maySignUpAlone, parseSignUpPolicy, takesInvitations } from '#domain/sign-up.ts'
 import { newId } from '#storage/new-id.ts'
 import { isInvited } from '#storage/people.ts'
-import { login, session, user, verification } from '#storage/schema/people.ts'
+import {
+  login,
+  secondFactor as factor,
+  session,
+  user,
+  verification,
+} from '#storage/schema/people.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import { leaveEverything } from '../operations/leave-account.ts'
 import { limitAttempts } from '../operations/limit-attempts.ts'
 import { giveOwnAccount } from '../operations/own-account.ts'
 import { report } from '../operations/report.ts'
 import { mailerOf, type Mail } from '../operations/send-mail.ts'
+import { recordRefusedSignIn, recordSignIn, trailOfPerson } from './audit-people.ts'
+import { knownMail, resetMail, verificationMail } from './people-mails.ts'
+import { configuredProviders } from './people-providers.ts'
+import { secondFactor } from './people-second-factor.ts'
 
 export const AUTH_PATH = '/api/auth'
 export const PAGES_PATH = '/api/auth-pages'
@@ -24,16 +36,29 @@ const SESSION_SECONDS = 14 * DAY
 const LINK_SECONDS = 60 * 60
 export const MIN_PASSWORD = 10
 export const MAX_PASSWORD = 128
+export const CLOSED = 'Signing up is not open to this address. Ask for an invitation.'
 
 /** What of better-auth's routes is tried, and which field of the body names whom it is tried on. */
 const TRIED: Record<string, Tried> = {
   '/sign-in/email': 'sign-in',
+  '/sign-in/social': 'sign-in',
   '/sign-up/email': 'sign-up',
   '/request-password-reset': 'mail',
   '/send-verification-email': 'mail',
   '/reset-password': 'proof',
   '/change-password': 'proof',
+  '/delete-user': 'proof',
+  '/two-factor/enable': 'proof',
+  '/two-factor/disable': 'proof',
+  '/two-factor/get-totp-uri': 'proof',
+  '/two-factor/generate-backup-codes': 'proof',
+  '/two-factor/verify-totp': 'proof',
+  '/two-factor/verify-backup-code': 'proof',
 }
+
+/** Providers are asked who somebody is, and nothing later: what would let this server act there is not kept, nor given out. */
+const NOT_THERE = ['/get-access-token', '/refresh-token', '/account-info']
+const NO_TOKENS = { accessToken: null, refreshToken: null, idToken: null }
 
 export type Auth = ReturnType<typeof newAuth>
 
@@ -84,6 +109,8 @@ export function peopleSecret(bindings: Bindings): string {
 function newAuth(bindings: Bindings, origin: string) {
   const mailer = mailerOf(bindings)
   const policy = parseSignUpPolicy(bindings.HEADGATE_SIGN_UP)
+  const site = { origin, pages: origin + PAGES_PATH }
+  const providers = configuredProviders(bindings)
   const post = async (mail: Mail) => {
     // Never awaited by an answer: how long it takes, and whether there is one, says who has an account.
     await mailer?.send(mail).catch((error: unknown) => {
@@ -96,11 +123,13 @@ function newAuth(bindings: Bindings, origin: string) {
     basePath: AUTH_PATH,
     secret: peopleSecret(bindings),
     trustedOrigins: [origin],
+    disabledPaths: NOT_THERE,
     telemetry: { enabled: false },
     logger: { disabled: true },
+    onAPIError: { errorURL: `${site.pages}/sign-in` },
     database: drizzleAdapter(drizzle(bindings.DB), {
       provider: 'sqlite',
-      schema: { user, session, account: login, verification },
+      schema: { user, session, account: login, verification, twoFactor: factor },
     }),
     emailAndPassword: {
       enabled: true,
@@ -112,33 +141,58 @@ function newAuth(bindings: Bindings, origin: string) {
       resetPasswordTokenExpiresIn: LINK_SECONDS,
       revokeSessionsOnPasswordReset: true,
       sendResetPassword: ({ user: person, url, token }) =>
-        post({
-          to: person.email,
-          subject: 'Choose a new password for Headgate',
-          text: `Somebody, likely you, asked for a new password for ${person.email} at ${origin}.\n\nChoose it here within an hour:\n${resetLink(origin, url, token)}\n\nIf it was not you, there is nothing to do: your password stays as it is.\n`,
-        }),
-      onExistingUserSignUp: ({ user: person }) =>
-        post({
-          to: person.email,
-          subject: 'You have an account at Headgate already',
-          text: `Somebody, likely you, tried to sign up at ${origin} with ${person.email}, which has an account already.\n\nSign in: ${origin}${PAGES_PATH}/sign-in\nA new password, if you forgot it: ${origin}${PAGES_PATH}/forgot-password\n\nIf it was not you, there is nothing to do.\n`,
-        }),
+        post(resetMail(site, person, { url, token })),
+      onExistingUserSignUp: ({ user: person }) => post(knownMail(site, person)),
     },
     emailVerification: {
       sendOnSignUp: mailer !== undefined,
       sendOnSignIn: mailer !== undefined,
       expiresIn: LINK_SECONDS,
-      sendVerificationEmail: ({ user: person, url }) =>
-        post({
-          to: person.email,
-          subject: 'Confirm your address for Headgate',
-          text: `Confirm within an hour that ${person.email} is yours, to use it at ${origin}:\n${verificationLink(url)}\n\nIf you did not sign up there, do not open the link.\n`,
-        }),
+      sendVerificationEmail: ({ user: person, url }) => post(verificationMail(site, person, url)),
+    },
+    socialProviders: {
+      // A token that a page brings along is no proof: only what the provider tells this server itself.
+      ...(providers.github && { github: { ...providers.github, disableIdTokenSignIn: true } }),
+      ...(providers.google && {
+        google: {
+          ...providers.google,
+          disableIdTokenSignIn: true,
+          prompt: 'select_account' as const,
+        },
+      }),
+    },
+    account: {
+      updateAccountOnSignIn: false,
+      accountLinking: {
+        enabled: true,
+        // Nobody's word is taken for an address that it has not verified, and none of this server for one that was not proved.
+        trustedProviders: [],
+        requireLocalEmailVerified: true,
+        allowDifferentEmails: false,
+      },
     },
     session: { expiresIn: SESSION_SECONDS, updateAge: DAY, freshAge: DAY },
     // By `limitAttempts`, which counts in one statement and by person as well.
     rateLimit: { enabled: false },
-    user: { changeEmail: { enabled: false }, deleteUser: { enabled: false } },
+    user: {
+      changeEmail: { enabled: false },
+      deleteUser: {
+        enabled: true,
+        // What it may do ends first: should the rest fail, somebody is left who has no place anywhere.
+        beforeDelete: async (person) => {
+          await leaveEverything(bindings.DB, person).catch((error: unknown) => {
+            throw error instanceof DomainError
+              ? new APIError('CONFLICT', { code: 'LAST_OWNER', message: error.message })
+              : error
+          })
+        },
+      },
+      validateUserInfo: async ({ user: person, source }) =>
+        source.method === 'oauth' && source.action !== 'sign-in'
+          ? await refusalOfProvider(person, source.action === 'create-user')
+          : undefined,
+    },
+    plugins: [secondFactor(`${PAGES_PATH}/second-factor`)],
     advanced: {
       cookiePrefix: cookiePrefix(origin),
       // The prefix is set above; better-auth's own is `__Secure-`.
@@ -164,7 +218,11 @@ function newAuth(bindings: Bindings, origin: string) {
         const tried = TRIED[context.path]
         if (tried !== undefined) {
           const network = networkOf(context.headers?.get('cf-connecting-ip') ?? undefined)
-          const verdict = await limitAttempts(bindings.DB, { tried, network, person: email }, now)
+          const person =
+            tried === 'proof' && email === ''
+              ? ((await getSessionFromCtx(context))?.user.id ?? '')
+              : email
+          const verdict = await limitAttempts(bindings.DB, { tried, network, person }, now)
           if (!verdict.allowed) {
             throw new APIError(
               'TOO_MANY_REQUESTS',
@@ -176,18 +234,39 @@ function newAuth(bindings: Bindings, origin: string) {
             )
           }
         }
-        if (context.path === '/sign-up/email') {
-          await requireWelcome(email, now)
+        // Before it is looked up whether the address has an account: who may not sign up learns nothing about it.
+        if (
+          context.path === '/sign-up/email' &&
+          (mailer === undefined || !(await isWelcome(email, now)))
+        ) {
+          throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED', message: CLOSED })
         }
+      }),
+      after: createAuthMiddleware((context) => {
+        const { returned } = context.context
+        const { email } = (context.body ?? {}) as Record<string, unknown>
+        const isRefused = returned instanceof APIError && returned.statusCode === 401
+        if (context.path === '/sign-in/email' && isRefused && typeof email === 'string') {
+          recordRefusedSignIn(bindings.DB, email, context.headers, Date.now() * 1000)
+        }
+        return Promise.resolve()
       }),
     },
     databaseHooks: {
+      account: {
+        create: { before: () => Promise.resolve({ data: NO_TOKENS }) },
+        update: { before: () => Promise.resolve({ data: NO_TOKENS }) },
+      },
       session: {
         create: {
           before: async (made, context) => {
             const person = await context?.context.internalAdapter.findUserById(made.userId)
             if (person) {
-              await giveOwnAccount(bindings.DB, person, policy, Date.now() * 1000)
+              const now = Date.now() * 1000
+              const operation = signInOf(context?.path, person)
+              const trailIn = trailOfPerson(person, context?.headers, operation, now)
+              await giveOwnAccount(bindings.DB, person, policy, trailIn, now)
+              await recordSignIn(bindings.DB, person, trailIn)
             }
           },
         },
@@ -195,29 +274,33 @@ function newAuth(bindings: Bindings, origin: string) {
     },
   })
 
-  /** Before it is looked up whether the address has an account: who may not sign up learns nothing about it. */
-  async function requireWelcome(email: string, now: Micros): Promise<void> {
-    const invited = takesInvitations(policy) && (await isInvited(bindings.DB, email, now))
-    if (mailer !== undefined && (maySignUpAlone(policy, email) || invited)) {
-      return
+  async function isWelcome(email: string, now: Micros): Promise<boolean> {
+    return (
+      maySignUpAlone(policy, email) ||
+      (takesInvitations(policy) && (await isInvited(bindings.DB, email, now)))
+    )
+  }
+
+  /** Who comes from a provider has proved the address there, and is otherwise welcome as anybody else is. */
+  async function refusalOfProvider(
+    {
+      email = '',
+      emailVerified,
+    }: { email?: string | undefined; emailVerified?: boolean | undefined },
+    isNew: boolean,
+  ) {
+    if (emailVerified !== true) {
+      return { error: 'email_not_verified' }
     }
-    throw new APIError('FORBIDDEN', {
-      code: 'SIGN_UP_CLOSED',
-      message: 'Signing up is not open to this address. Ask for an invitation.',
-    })
+    if (isNew && !(await isWelcome(email, Date.now() * 1000))) {
+      return { error: 'sign_up_closed' }
+    }
+    return undefined
   }
 }
 
-/** Where the caller named no page of its own, the page that this server has for it. */
-function verificationLink(url: string): string {
-  const link = new URL(url)
-  if (link.searchParams.get('callbackURL') === '/') {
-    link.searchParams.set('callbackURL', `${PAGES_PATH}/verified`)
-  }
-  return link.href
-}
-
-function resetLink(origin: string, url: string, token: string): string {
-  const named = new URL(url).searchParams.get('callbackURL') ?? ''
-  return named === '' ? `${origin}${PAGES_PATH}/reset-password?token=${token}` : url
+/** Where somebody has a second factor, the first alone makes a session that goes at once. */
+function signInOf(path: string | undefined, person: object): string {
+  const hasSecond = 'twoFactorEnabled' in person && person.twoFactorEnabled === true
+  return hasSecond && path?.startsWith('/two-factor/') !== true ? 'sign_in_first_factor' : 'sign_in'
 }

@@ -96,8 +96,8 @@ function addOne(api: Api): void {
       if (body.role !== undefined) {
         requireRoleWithin(body.role, request.permissions)
       }
-      const changed = { id: found.id, name: body.name ?? found.name, role: body.role ?? found.role }
-      return (await updateServiceAccount(workspace, changed, now))
+      const changed = { name: body.name ?? found.name, role: body.role ?? found.role }
+      return (await updateServiceAccount(workspace, found, changed, now))
         ? { status: 204 }
         : taken(changed.name)
     },
@@ -114,11 +114,9 @@ function addOne(api: Api): void {
       errors: [404],
     },
     async ({ workspace, params, now }) => {
-      if ((await findServiceAccount(workspace, params.id)) === undefined) {
-        notFound()
-      }
+      const found = (await findServiceAccount(workspace, params.id)) ?? notFound()
       const keys = await listApiKeys(workspace, params.id)
-      await removeServiceAccount(workspace, params.id, now)
+      await removeServiceAccount(workspace, found, now)
       await closeDoorbells(
         workspace,
         keys.map(({ id }) => id),

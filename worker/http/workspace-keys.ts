@@ -1,5 +1,5 @@
 import { job } from '#core/wire/job.ts'
-import { objectContext } from '../operations/object-context.ts'
+import { askedBy, objectContext } from '../operations/object-context.ts'
 import { jobsStub } from '../operations/stubs.ts'
 import { endpoint, type Api } from './endpoint.ts'
 
@@ -19,7 +19,7 @@ export function addWorkspaceKeyRoutes(api: Api): void {
     async ({ workspace }) => {
       const context = objectContext(workspace)
       const request = { kind: 'rotate_key' as const, parameters: null, key: null }
-      const started = await jobsStub(workspace).start(context, request, 1)
+      const started = await jobsStub(workspace).start(context, request, 1, askedBy(workspace))
       if (started === null) {
         throw new Error('a job without a key can be no other request')
       }

@@ -13,7 +13,7 @@ import type { Workspace } from '#storage/workspace.ts'
 import { homeContext } from './configure-home.ts'
 import { judgeRequest, queueOf } from './create-flow-run.ts'
 import type { JobKind } from './job-kind.ts'
-import { objectContext } from './object-context.ts'
+import { askedBy, objectContext } from './object-context.ts'
 import { homeStub, jobsStub } from './stubs.ts'
 
 /** The runs that a home makes in one step: as many rows as one of its flushes takes well. */
@@ -84,6 +84,7 @@ export async function backfillDeployment(
       chosen: count,
     },
     1,
+    askedBy(workspace),
   )
   return { ...answer, job }
 }

@@ -2,10 +2,12 @@ import { validateJobVariables } from '#core/job-template.ts'
 import type { Micros } from '#core/time.ts'
 import type { Automation, AutomationCreate, AutomationUpdate } from '#core/wire/automation.ts'
 import { refuseBadTemplates } from '#domain/action-templates.ts'
+import { audited } from '#domain/audit.ts'
 import { refuseLoops, relatedResources, withNewIds } from '#domain/automation.ts'
 import { DomainError } from '#domain/errors.ts'
 import { objectEvent } from '#domain/object-event.ts'
 import { refuseIssues } from '#domain/refused.ts'
+import { records } from '#storage/audit.ts'
 import * as automations from '#storage/automations.ts'
 import { commit, type CommitResult, type Statement } from '#storage/commit.ts'
 import { readHomeDeployment } from '#storage/deployments.ts'
@@ -27,18 +29,19 @@ export async function createAutomation(
   await checkJobVariables(workspace, body.actions)
   const id = newId(now)
   const { owner_resource, ...fields } = body
+  const made = {
+    ...fields,
+    trigger: withNewIds(body.trigger, () => crypto.randomUUID()),
+    owner_resource: owner_resource ?? null,
+  }
   await commitTo(workspace, [id], () => [
     automations.insertAutomation(
       workspace,
       id,
-      {
-        ...fields,
-        trigger: withNewIds(body.trigger, () => crypto.randomUUID()),
-        related_resources: relatedResources(body.actions),
-        owner_resource: owner_resource ?? null,
-      },
+      { ...made, related_resources: relatedResources(body.actions) },
       now,
     ),
+    ...records(workspace, audited('automation', null, { id, ...made })),
   ])
   const { automation } = await getAutomation(workspace, id)
   await tell(workspace, 'created', [automation], now)
@@ -126,8 +129,10 @@ async function change(
   await commitDecision(async () => {
     const { automation, version_number } = await getAutomation(workspace, id)
     const fields = decide(automation)
+    const { related_resources: _follows, ...told } = fields
     return await commitTo(workspace, [id], () => [
       automations.updateAutomation(workspace, id, version_number, fields, now),
+      ...records(workspace, audited('automation', automation, { ...automation, ...told })),
     ])
   })
   const changed = await automations.findAutomation(workspace, id)
@@ -142,7 +147,12 @@ async function deleteAll(
   now: Micros,
 ): Promise<void> {
   const ids = all.map((automation) => automation.id)
-  await commitTo(workspace, ids, () => ids.map((id) => automations.removeAutomation(workspace, id)))
+  await commitTo(workspace, ids, () =>
+    all.flatMap((automation) => [
+      automations.removeAutomation(workspace, automation.id),
+      ...records(workspace, audited('automation', automation, null)),
+    ]),
+  )
   await tell(workspace, 'deleted', all, now)
 }
 

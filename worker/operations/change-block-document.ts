@@ -5,6 +5,7 @@ import type {
   BlockDocumentUpdate,
 } from '#core/wire/block-document.ts'
 import type { JsonObject } from '#core/wire/common.ts'
+import { auditedBlockDocument } from '#domain/audit-blocks.ts'
 import {
   secretFields,
   separateReferences,
@@ -50,7 +51,7 @@ export async function createBlockDocument(
   const id = newId(now)
   await checkReferences(workspace, id, separated.references)
   const created = formatTimestamp(now)
-  const made = await insertBlockDocument(workspace, {
+  const document: StoredBlockDocument = {
     id,
     created,
     updated: created,
@@ -61,8 +62,9 @@ export async function createBlockDocument(
     block_schema_id: schema.id,
     block_document_references: separated.references,
     is_anonymous: body.is_anonymous ?? false,
-  })
-  if (!made) {
+  }
+  const change = auditedBlockDocument(null, document, secretFields(schema.fields))
+  if (!(await insertBlockDocument(workspace, document, change))) {
     throw new DomainError('conflict', 'Block already exists')
   }
   return (await findBlockDocument(workspace, { id }, false)) ?? notFound()
@@ -89,9 +91,24 @@ export async function changeBlockDocument(
     }
     const changed = await updated(workspace, stored.document, body, update)
     const document = { ...changed, updated: formatTimestamp(now) }
-    return (await updateBlockDocument(workspace, document, stored.sealed)) ? 'committed' : 'stale'
+    const secret = workspace.trail && (await secretFieldsOf(workspace, stored.document, document))
+    const change = auditedBlockDocument(stored.document, document, secret)
+    const isStored = await updateBlockDocument(workspace, document, stored.sealed, change)
+    return isStored ? 'committed' : 'stale'
   })
   return (await findBlockDocument(workspace, { id }, false)) ?? notFound()
+}
+
+/** Where secrets are by the schema of either; undefined when one of them is not known. */
+async function secretFieldsOf(
+  workspace: Workspace,
+  ...documents: StoredBlockDocument[]
+): Promise<string[] | undefined> {
+  const ids = new Set(documents.map(({ block_schema_id: id }) => id))
+  const schemas = await Promise.all([...ids].map((id) => findBlockSchema(workspace, id)))
+  return schemas.includes(undefined)
+    ? undefined
+    : schemas.flatMap((schema) => secretFields(schema?.fields ?? {}))
 }
 
 async function updated(

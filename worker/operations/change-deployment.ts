@@ -3,6 +3,7 @@ import type { Micros } from '#core/time.ts'
 import type { Deployment, DeploymentCreate, DeploymentUpdate } from '#core/wire/deployment.ts'
 import type { Flow } from '#core/wire/flow.ts'
 import type { JsonObject } from '#core/wire/common.ts'
+import { audited } from '#domain/audit.ts'
 import { checkKeyTemplate } from '#domain/concurrency-key.ts'
 import { checkJobVariables, checkParameters, type CheckedAs } from '#domain/deployment-checks.ts'
 import {
@@ -13,7 +14,8 @@ import {
 } from '#domain/deployment-fields.ts'
 import { DomainError } from '#domain/errors.ts'
 import { checkSchedules } from '#domain/schedule-checks.ts'
-import { mergeSchedules, replaceSchedules } from '#domain/schedules-merge.ts'
+import { changedSchedules, mergeSchedules, replaceSchedules } from '#domain/schedules-merge.ts'
+import { records } from '#storage/audit.ts'
 import { findBlockDocument } from '#storage/block-documents.ts'
 import { commit, type CommitResult, type Statement } from '#storage/commit.ts'
 import * as deployments from '#storage/deployments.ts'
@@ -76,6 +78,8 @@ export async function saveDeployment(
     const changes = replaceSchedules(existing?.deployment.schedules ?? [], schedules)
     const labels = deploymentLabels(flow, body.labels)
     const { home_key, work_queue_id } = place
+    const inserted = toScheduleRows(id, changes.insert, now)
+    const named = { id, name: body.name, flow_id: flow.id }
     const statement =
       existing === undefined
         ? deployments.insertDeployment(
@@ -106,12 +110,19 @@ export async function saveDeployment(
       [
         ...place.statements,
         statement,
-        ...changeSchedules(
+        ...recordsOf(
           workspace,
-          id,
-          { ...changes, insert: toScheduleRows(id, changes.insert, now) },
-          now,
+          existing ?? null,
+          {
+            ...(existing === undefined ? NEW_DEPLOYMENT : {}),
+            ...named,
+            ...fields,
+            labels,
+            work_queue_id,
+          },
+          { ...changes, insert: inserted },
         ),
+        ...changeSchedules(workspace, id, { ...changes, insert: inserted }, now),
       ],
       place.changedPool,
     )
@@ -134,6 +145,30 @@ export async function saveDeployment(
     throw new DomainError('unavailable', 'The deployment was deleted while it was being made.')
   }
   return { deployment: saved.deployment, created }
+}
+
+/** What the audit log tells of a deployment that was made or changed. */
+function recordsOf(
+  workspace: Workspace,
+  stored: deployments.StoredDeployment | null,
+  fields: object,
+  schedules: Parameters<typeof changedSchedules>[1] = { remove: [], update: [], insert: [] },
+): Statement[] {
+  const before = stored && told(stored)
+  const changed = changedSchedules(stored?.deployment.schedules ?? [], schedules)
+  return records(
+    workspace,
+    audited('deployment', before && { ...before, schedules: changed.before }, {
+      ...before,
+      ...fields,
+      schedules: changed.after,
+    }),
+  )
+}
+
+/** On the wire its limit stands elsewhere. */
+function told({ deployment, concurrency_limit }: deployments.StoredDeployment) {
+  return { ...deployment, concurrency_limit }
 }
 
 /** Defaults that name blocks are judged by what is in the blocks, which are read only for job variables. */
@@ -200,6 +235,7 @@ export async function updateDeployment(
     await checkBlocks(workspace, body, UPDATING)
     checkParameters(parameterRulesAfter(existing.deployment, fields), UPDATING)
     const { home_key, work_queue_id } = place
+    const inserted = toScheduleRows(id, changes.insert, now)
     const saved = await commitToDeployment(
       workspace,
       { id, home_key: existing.home_key, moves_to: home_key },
@@ -211,12 +247,13 @@ export async function updateDeployment(
           { ...fields, home_key, work_queue_id },
           now,
         ),
-        ...changeSchedules(
+        ...recordsOf(
           workspace,
-          id,
-          { ...changes, insert: toScheduleRows(id, changes.insert, now) },
-          now,
+          existing,
+          { ...fields, work_queue_id },
+          { ...changes, insert: inserted },
         ),
+        ...changeSchedules(workspace, id, { ...changes, insert: inserted }, now),
       ],
       place.changedPool,
     )
@@ -242,14 +279,12 @@ export async function setDeploymentPaused(
   now: Micros,
 ): Promise<void> {
   await commitDecision(async () => {
-    const { home_key, version_number, deployment } = await getDeployment(workspace, id, now)
-    const statement = deployments.updateDeployment(
-      workspace,
-      { id, version_number },
-      { paused },
-      now,
-    )
-    const saved = await commitToDeployment(workspace, { id, home_key }, [statement])
+    const stored = await getDeployment(workspace, id, now)
+    const { home_key, version_number, deployment } = stored
+    const saved = await commitToDeployment(workspace, { id, home_key }, [
+      deployments.updateDeployment(workspace, { id, version_number }, { paused }, now),
+      ...recordsOf(workspace, stored, { paused }),
+    ])
     if (saved === 'committed') {
       tellDeployment(workspace, 'updated', deployment, id, now)
     }
@@ -263,9 +298,11 @@ export async function deleteDeployment(
   id: string,
   now: Micros,
 ): Promise<void> {
-  const { home_key, deployment } = await getDeployment(workspace, id, now)
+  const stored = await getDeployment(workspace, id, now)
+  const { home_key, deployment } = stored
   await commitToDeployment(workspace, { id, home_key }, [
     deployments.removeDeployment(workspace, id),
+    ...records(workspace, audited('deployment', told(stored), null)),
   ])
   tellDeployment(workspace, 'deleted', deployment, id, now)
 }

@@ -7,6 +7,7 @@ import type { DeletedRun } from '../durable/home-bulk.ts'
 import type { Proposer } from '../durable/work-pool.ts'
 import { deleteRemains } from './delete-flow-run.ts'
 import { findFlowRunHome, type FlowRunHome } from './flow-run-home.ts'
+import { askedBy } from './object-context.ts'
 
 /**
  * Deletes runs that a filter has chosen in the store, if they still meet it, each with what hangs on it.
@@ -36,7 +37,7 @@ export async function deleteAtHomes(
   filter: FlowRunFilter | null,
 ): Promise<DeletedRun[]> {
   return await atHomes(workspace, ids, ({ stub, context }, own) =>
-    stub.deleteFlowRuns(context, { ids: own, filter }),
+    stub.deleteFlowRuns(context, { ids: own, filter }, askedBy(workspace)),
   )
 }
 
@@ -49,7 +50,7 @@ export async function proposeStates(
   proposer: Proposer,
 ): Promise<{ id: string; result: OrchestrationResult }[]> {
   const results = await atHomes(workspace, ids, ({ stub, context }, own) =>
-    stub.proposeStates(context, { ids: own, filter }, request, proposer),
+    stub.proposeStates(context, { ids: own, filter }, request, proposer, askedBy(workspace)),
   )
   const places = new Map(ids.map((id, place) => [id, place]))
   return results.toSorted((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0))

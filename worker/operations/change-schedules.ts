@@ -4,9 +4,16 @@ import type {
   DeploymentScheduleCreate,
   DeploymentScheduleUpdate,
 } from '#core/wire/schedule.ts'
+import { audited } from '#domain/audit.ts'
 import { DomainError } from '#domain/errors.ts'
 import { checkSchedule, checkSchedules } from '#domain/schedule-checks.ts'
-import { addSchedules, updateSchedule, type ScheduleChanges } from '#domain/schedules-merge.ts'
+import {
+  addSchedules,
+  changedSchedules,
+  updateSchedule,
+  type ScheduleChanges,
+} from '#domain/schedules-merge.ts'
+import { records } from '#storage/audit.ts'
 import { updateDeployment } from '#storage/deployments.ts'
 import { changeSchedules, toScheduleRows } from '#storage/schedules.ts'
 import type { Workspace } from '#storage/workspace.ts'
@@ -63,9 +70,20 @@ async function change(
     const changes = decide(stored.deployment.schedules)
     inserted = toScheduleRows(deploymentId, changes.insert, now)
     const owner = { id: deploymentId, version_number: stored.version_number }
+    const all = { ...changes, insert: inserted }
+    const told = changedSchedules(stored.deployment.schedules, all)
+    const { id, name } = stored.deployment
     return await commitToDeployment(workspace, { id: deploymentId, home_key: stored.home_key }, [
       updateDeployment(workspace, owner, {}, now),
-      ...changeSchedules(workspace, deploymentId, { ...changes, insert: inserted }, now),
+      ...records(
+        workspace,
+        audited(
+          'deployment',
+          { id, name, schedules: told.before },
+          { id, name, schedules: told.after },
+        ),
+      ),
+      ...changeSchedules(workspace, deploymentId, all, now),
     ])
   })
   return inserted

@@ -8,9 +8,11 @@ import {
   type WorkPoolCreate,
   type WorkPoolUpdate,
 } from '#core/wire/work-pool.ts'
+import { audited } from '#domain/audit.ts'
 import { baseJobTemplateFor } from '#domain/base-job-templates.ts'
 import { DomainError } from '#domain/errors.ts'
 import { refuseIssues } from '#domain/refused.ts'
+import { records } from '#storage/audit.ts'
 import { commit, type CommitResult, type Statement } from '#storage/commit.ts'
 import { insertHome } from '#storage/homes.ts'
 import { newId } from '#storage/new-id.ts'
@@ -53,24 +55,21 @@ export async function createWorkPool(
   }
   const id = newId(now)
   const queueId = newId(now)
+  const pool: pools.NewWorkPool = {
+    id,
+    name: body.name,
+    description: body.description ?? null,
+    type,
+    base_job_template: template,
+    is_paused: body.is_paused ?? false,
+    concurrency_limit: body.concurrency_limit ?? null,
+    default_queue_id: queueId,
+    storage_configuration: body.storage_configuration ?? NO_STORAGE,
+  }
   const homeKey = await insertHome(workspace, id, now)
   const result = await commitToPool(workspace, { id, home_key: homeKey }, [
-    pools.insertWorkPool(
-      workspace,
-      homeKey,
-      {
-        id,
-        name: body.name,
-        description: body.description ?? null,
-        type,
-        base_job_template: template,
-        is_paused: body.is_paused ?? false,
-        concurrency_limit: body.concurrency_limit ?? null,
-        default_queue_id: queueId,
-        storage_configuration: body.storage_configuration ?? NO_STORAGE,
-      },
-      now,
-    ),
+    pools.insertWorkPool(workspace, homeKey, pool, now),
+    ...records(workspace, audited('work_pool', null, pool)),
     insertWorkQueue(
       workspace,
       id,
@@ -108,11 +107,14 @@ export async function updateWorkPool(
   if (body.base_job_template !== undefined && body.base_job_template !== null) {
     await checkTemplate(workspace, body.base_job_template)
   }
+  const fields = toFields(body)
   const before = await getWorkPool(workspace, name, now)
   await commitDecision(async () => {
-    const pool = await getWorkPoolKey(workspace, name)
-    return await commitToPool(workspace, pool, [
-      pools.updateWorkPool(workspace, pool, toFields(body), now),
+    const { pool, home_key, version_number } = await getWorkPool(workspace, name, now)
+    const { id } = pool
+    return await commitToPool(workspace, { id, home_key }, [
+      pools.updateWorkPool(workspace, { id, version_number }, fields, now),
+      ...records(workspace, audited('work_pool', pool, { ...pool, ...fields })),
     ])
   })
   tellWorkPool(workspace, 'updated', before.pool, name, now)
@@ -139,6 +141,7 @@ export async function deleteWorkPool(
   await commitToPool(workspace, pool, [
     detachDeployments(workspace, scope, now),
     pools.removeWorkPool(workspace, pool.id),
+    ...records(workspace, audited('work_pool', before, null)),
   ])
   await tellDetached(workspace, deployments)
   tellWorkPool(workspace, 'deleted', before, name, now, queues)

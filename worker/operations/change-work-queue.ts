@@ -1,7 +1,9 @@
 import type { Micros } from '#core/time.ts'
 import type { WorkQueue, WorkQueueCreate, WorkQueueUpdate } from '#core/wire/work-queue.ts'
+import { audited } from '#domain/audit.ts'
 import { DomainError } from '#domain/errors.ts'
 import { firstFreePriority, rerank } from '#domain/queue-priorities.ts'
+import { records } from '#storage/audit.ts'
 import type { Statement } from '#storage/commit.ts'
 import { newId } from '#storage/new-id.ts'
 import { findWorkPoolKey } from '#storage/work-pools.ts'
@@ -15,6 +17,8 @@ import { tellWorkQueue } from './tell-changes.ts'
 /** A queue that does not exist yet, with the statements that make it and raise its pool's version. */
 export interface PlannedWorkQueue {
   id: string
+  queue: queues.NewWorkQueue
+  /** The last of them makes the queue. */
   statements: Statement[]
 }
 
@@ -27,7 +31,10 @@ export async function createWorkQueue(
   const result = await commitDecision(async () => {
     const pool = await getWorkPoolKey(workspace, workPoolName)
     const planned = await planWorkQueue(workspace, pool, body, now)
-    return await commitToPool(workspace, pool, planned.statements)
+    return await commitToPool(workspace, pool, [
+      ...planned.statements,
+      ...records(workspace, audited('work_queue', null, planned.queue)),
+    ])
   })
   const created = await queues.findWorkQueueByName(workspace, workPoolName, body.name, now)
   if (result === 'taken' || created === undefined) {
@@ -100,24 +107,21 @@ export async function planWorkQueue(
   const id = newId(now)
   const priority = body.priority ?? firstFreePriority(ranked.map((queue) => queue.priority))
   const moved = rerank(ranked, { id, priority }).filter((queue) => queue.id !== id)
+  const queue: queues.NewWorkQueue = {
+    id,
+    name: body.name,
+    description: body.description === undefined ? '' : body.description,
+    is_paused: body.is_paused ?? false,
+    concurrency_limit: body.concurrency_limit ?? null,
+    priority,
+  }
   return {
     id,
+    queue,
     statements: [
       queues.raisePoolVersion(workspace, pool),
       ...(moved.length === 0 ? [] : [queues.setPriorities(workspace, moved, now)]),
-      queues.insertWorkQueue(
-        workspace,
-        pool.id,
-        {
-          id,
-          name: body.name,
-          description: body.description === undefined ? '' : body.description,
-          is_paused: body.is_paused ?? false,
-          concurrency_limit: body.concurrency_limit ?? null,
-          priority,
-        },
-        now,
-      ),
+      queues.insertWorkQueue(workspace, pool.id, queue, now),
     ],
   }
 }
@@ -140,9 +144,12 @@ export async function updateWorkQueue(
             priority: body.priority,
           })
         : []
+    const fields = toFields(body)
+    const priority = typeof body.priority === 'number' ? { priority: body.priority } : {}
     return await commitToPool(workspace, pool, [
       queues.raisePoolVersion(workspace, pool),
-      queues.updateWorkQueue(workspace, queue.id, toFields(body), now),
+      queues.updateWorkQueue(workspace, queue.id, fields, now),
+      ...records(workspace, audited('work_queue', queue, { ...queue, ...fields, ...priority })),
       ...(ranked.length === 0 ? [] : [queues.setPriorities(workspace, ranked, now)]),
     ])
   })
@@ -178,6 +185,7 @@ export async function deleteWorkQueue(
       queues.raisePoolVersion(workspace, pool),
       queues.detachDeployments(workspace, { queueId: queue.id }, now),
       queues.removeWorkQueue(workspace, queue.id),
+      ...records(workspace, audited('work_queue', queue, null)),
     ])
     if (result === 'committed') {
       await tellDetached(workspace, deployments)

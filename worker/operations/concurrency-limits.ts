@@ -15,6 +15,7 @@ import type { LimitWithHolders } from '../durable/concurrency-limits.ts'
 import { updateDeployment } from './change-deployment.ts'
 import { homeContext } from './configure-home.ts'
 import { forgetLimitedNames } from './limited-names.ts'
+import { askedBy } from './object-context.ts'
 import { concurrencyLimitsStub, homeStub } from './stubs.ts'
 
 export type Emit = (event: ObjectEvent) => void
@@ -40,7 +41,7 @@ export async function createConcurrencyLimit(
     denied_slots: body.denied_slots ?? 0,
     slot_decay_per_second: body.slot_decay_per_second ?? 0,
   }
-  const made = await concurrencyLimitsStub(workspace).create(fields, now)
+  const made = await concurrencyLimitsStub(workspace).create(fields, now, askedBy(workspace))
   if (made === null) {
     throw nameTaken(body.name)
   }
@@ -95,7 +96,8 @@ export async function updateConcurrencyLimit(
   const changes = Object.fromEntries(
     Object.entries(body).filter(([, value]) => value !== null && value !== undefined),
   ) as Partial<LimitFields>
-  const updated = await concurrencyLimitsStub(workspace).update(idOrName, changes, now)
+  const asked = askedBy(workspace)
+  const updated = await concurrencyLimitsStub(workspace).update(idOrName, changes, now, asked)
   if (updated === 'taken') {
     throw nameTaken(body.name ?? '')
   }
@@ -122,7 +124,7 @@ export async function deleteConcurrencyLimit(
     }
     return limit !== undefined
   }
-  const removed = await concurrencyLimitsStub(workspace).remove(idOrName, now)
+  const removed = await concurrencyLimitsStub(workspace).remove(idOrName, now, askedBy(workspace))
   if (removed === null) {
     return false
   }

@@ -2,12 +2,14 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import { UNVERSIONED, type BlockSchema, type BlockSchemaCreate } from '#core/wire/block-schema.ts'
 import type { BlockType } from '#core/wire/block-type.ts'
 import type { Json, JsonObject } from '#core/wire/common.ts'
+import { auditedBlockSchema } from '#domain/audit-blocks.ts'
 import { checksumText, plainDefinitions, references } from '#domain/block-checksum.ts'
 import type { StoredBlockSchema } from '#domain/block-schema.ts'
 import { DomainError } from '#domain/errors.ts'
 import { isObject } from '#domain/exact-json.ts'
 import { checkBlockSize } from '#domain/block-size.ts'
 import { systemBlockSchemas } from '#domain/system-blocks.ts'
+import { records } from '#storage/audit.ts'
 import {
   findBlockSchema,
   findStoredBlockSchema,
@@ -47,7 +49,10 @@ export async function createBlockSchema(
     )
     id = planned.id
     created = plan.schemas.has(id)
-    const made = [...plan.schemas.values()].map((schema) => insertBlockSchema(workspace, schema))
+    const made = [...plan.schemas.values()].flatMap((schema) => [
+      insertBlockSchema(workspace, schema),
+      ...records(workspace, auditedBlockSchema(null, schema)),
+    ])
     // Another request has just made one of them.
     return (await commit(workspace, made)) === 'committed' ? 'committed' : 'stale'
   })

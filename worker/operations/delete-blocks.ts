@@ -1,6 +1,9 @@
 import type { Micros } from '#core/time.ts'
 import type { BlockType } from '#core/wire/block-type.ts'
+import { audited } from '#domain/audit.ts'
+import { auditedBlockSchema } from '#domain/audit-blocks.ts'
 import { DomainError } from '#domain/errors.ts'
+import { records } from '#storage/audit.ts'
 import {
   removeBlockDocumentsOfSchema,
   removeBlockDocumentsOfType,
@@ -31,6 +34,7 @@ export async function deleteBlockType(
     removeBlockDocumentsOfType(workspace, id),
     removeBlockSchemasOfType(workspace, id),
     removeBlockType(workspace, type, now),
+    ...records(workspace, audited('block_type', type, null)),
   ])
   return type
 }
@@ -47,5 +51,6 @@ export async function deleteBlockSchema(workspace: Workspace, id: string): Promi
   await commit(workspace, [
     removeBlockDocumentsOfSchema(workspace, id),
     removeBlockSchema(workspace, id),
+    ...records(workspace, auditedBlockSchema(schema, null)),
   ])
 }

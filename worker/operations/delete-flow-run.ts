@@ -1,13 +1,13 @@
 import { releaseIdempotencyKey } from '#storage/idempotency-keys.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { flowRunHome, flowRunNotFound } from './flow-run-home.ts'
-import { objectContext } from './object-context.ts'
+import { askedBy, objectContext } from './object-context.ts'
 import { eventStreamStub, logShardStub } from './stubs.ts'
 
 /** Deletes a run, then what hangs on it: a repeated call after a failure in between ends it. */
 export async function deleteFlowRun(workspace: Workspace, id: string): Promise<void> {
   const home = await flowRunHome(workspace, id)
-  const deleted = await home.stub.deleteFlowRun(home.context, id)
+  const deleted = await home.stub.deleteFlowRun(home.context, id, askedBy(workspace))
   await deleteRemains(workspace, id)
   if (deleted === null) {
     throw flowRunNotFound()

@@ -1,4 +1,5 @@
 import type { HomeKey } from '#core/flow-run-id.ts'
+import type { AuditTrail } from '#domain/audit.ts'
 import { listRunIdsOfFlow } from '#storage/flow-runs.ts'
 import { listDeploymentsOfFlow, removeFlow } from '#storage/flows.ts'
 import { releaseIdempotencyKeysOfFlow } from '#storage/idempotency-keys.ts'
@@ -36,20 +37,28 @@ export async function planFlowDeletion(workspace: Workspace, id: string): Promis
 export async function hideFlow(
   workspace: Workspace,
   deletion: FlowDeletion,
+  trail: AuditTrail | null,
 ): Promise<FlowDeletion | undefined> {
-  const { removed, deployments } = await removeFlow(workspace, deletion.flow_id)
+  const handle = trail === null ? workspace : { ...workspace, trail }
+  const { removed, deployments } = await removeFlow(handle, deletion.flow_id)
   const known = new Set(deletion.deployments.map(({ id }) => id))
   const late = deployments.filter(({ id }) => !known.has(id))
   return removed ? { ...deletion, deployments: [...deletion.deployments, ...late] } : undefined
 }
 
+export interface DeletedFlow {
+  flow_id: string
+  /** Who deletes it; not there in jobs of an earlier release. */
+  trail?: AuditTrail | null
+}
+
 /** The rest, after the flow is hidden. */
-export const deleteFlowJob: JobKind<{ flow_id: string }, FlowDeletion> = {
+export const deleteFlowJob: JobKind<DeletedFlow, FlowDeletion> = {
   mustEnd: true,
   step: async (workspace, { parameters, left }) => {
     const planned = left ?? (await planFlowDeletion(workspace, parameters.flow_id))
     // Its caller may have died before or after the flow was hidden; hiding it twice does nothing.
-    const hidden = (await hideFlow(workspace, planned)) ?? planned
+    const hidden = (await hideFlow(workspace, planned, parameters.trail ?? null)) ?? planned
     const next = await continueFlowDeletion(workspace, hidden)
     return next ?? { left: null }
   },

@@ -1,3 +1,4 @@
+import type { AuditTrail } from '#domain/audit.ts'
 import {
   openWorkspace,
   type Bindings,
@@ -26,4 +27,15 @@ export function objectContext(workspace: Workspace): ObjectContext {
 export function workspaceOf(bindings: Bindings, context: ObjectContext): Workspace {
   const { workspace_id, ...row } = context
   return openWorkspace(bindings, { ...row, id: workspace_id })
+}
+
+/** Who asks an object for a change of what it owns, and which store has the audit log that tells it. */
+export interface AskedBy {
+  trail: AuditTrail
+  store: string
+}
+
+/** Null: nobody whom the audit log tells of. */
+export function askedBy({ trail, store_name: store }: Workspace): AskedBy | null {
+  return trail === undefined ? null : { trail, store }
 }

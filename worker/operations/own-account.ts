@@ -1,4 +1,5 @@
 import type { Micros } from '#core/time.ts'
+import type { TrailIn } from '#domain/audit.ts'
 import { maySignUpAlone, type SignUpPolicy } from '#domain/sign-up.ts'
 import { acceptInvitation, listMyInvitations } from '#storage/invitations.ts'
 import { hasAnAccount, insertOwnerStatements, isInvited } from '#storage/people.ts'
@@ -19,6 +20,7 @@ export async function giveOwnAccount(
   db: D1Database,
   person: Person,
   policy: SignUpPolicy,
+  trailIn: TrailIn,
   now: Micros,
 ): Promise<void> {
   if (await hasAnAccount(db, person.id)) {
@@ -26,7 +28,9 @@ export async function giveOwnAccount(
   }
   if (await isInvited(db, person.email, now)) {
     const invitations = await listMyInvitations(db, person.id, now)
-    await Promise.all(invitations.map(({ id }) => acceptInvitation(db, person.id, id, now)))
+    await Promise.all(
+      invitations.map(({ id }) => acceptInvitation(db, person.id, id, trailIn, now)),
+    )
     return
   }
   if (!maySignUpAlone(policy, person.email)) {

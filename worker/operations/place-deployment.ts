@@ -1,7 +1,9 @@
 import type { HomeKey } from '#core/flow-run-id.ts'
 import type { Micros } from '#core/time.ts'
 import type { JsonObject } from '#core/wire/common.ts'
+import { audited } from '#domain/audit.ts'
 import { DomainError } from '#domain/errors.ts'
+import { records } from '#storage/audit.ts'
 import type { Statement } from '#storage/commit.ts'
 import type { StoredDeployment } from '#storage/deployments.ts'
 import { pickPoollessHome } from '#storage/homes.ts'
@@ -68,7 +70,10 @@ export async function placeDeployment(
   return {
     ...place,
     work_queue_id: planned.id,
-    statements: planned.statements,
+    statements: [
+      ...planned.statements,
+      ...records(workspace, audited('work_queue', null, planned.queue)),
+    ],
     changedPool: pool,
   }
 }

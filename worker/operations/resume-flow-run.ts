@@ -4,6 +4,7 @@ import { HydrationError } from '#domain/hydration.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { flowRunHome, flowRunNotFound } from './flow-run-home.ts'
 import { hydrateParameters } from './hydrate-parameters.ts'
+import { askedBy } from './object-context.ts'
 import { readFlowRunStates } from './read-flow-run.ts'
 
 /** Resumes a run with what its user has typed in; input that can't be worked out leaves it paused. */
@@ -33,7 +34,7 @@ export async function resumeFlowRun(
       }
     }
   }
-  const result = await home.stub.resumeFlowRun(home.context, id, hydrated)
+  const result = await home.stub.resumeFlowRun(home.context, id, hydrated, askedBy(workspace))
   if (result === null) {
     throw flowRunNotFound()
   }

@@ -14,6 +14,7 @@ import {
 } from './concurrency-limits.ts'
 import { toMinimalLimit } from './concurrency-slots.ts'
 import { limitedNames } from './limited-names.ts'
+import { askedBy } from './object-context.ts'
 import { concurrencyLimitsStub } from './stubs.ts'
 
 const PREFIX = 'tag:'
@@ -74,7 +75,8 @@ export async function resetTagLimit(
   taskRunIds: string[],
   now: Micros,
 ): Promise<boolean> {
-  return await concurrencyLimitsStub(workspace).reset(limitNameOf(tag), taskRunIds, now)
+  const asked = askedBy(workspace)
+  return await concurrencyLimitsStub(workspace).reset(limitNameOf(tag), taskRunIds, now, asked)
 }
 
 export type TagSlots =

@@ -9,10 +9,12 @@ export interface Access {
   key: {
     id: string
     name: string
+    hint: string
     kind: KeyKind
     /** Null: it is bound to none. */
     workspace_id: string | null
     owner_id: string | null
+    owner_name: string | null
     scopes: string[] | null
     /** The ids of the pools that it serves; null: all. */
     work_pool_ids: string[] | null
@@ -86,9 +88,11 @@ export function accessId(hash: string, address: string | undefined): string {
 interface AccessRow extends Nullable<WorkspaceRow> {
   key_id: string
   key_name: string
+  hint: string
   kind: KeyKind
   bound_to: string | null
   owner_id: string | null
+  owner_name: string | null
   scopes: string | null
   work_pool_ids: string | null
   expires: string | null
@@ -107,7 +111,9 @@ export async function findAccess(db: D1Database, id: string): Promise<Access | u
   const [hash, address = null] = id.split(' ')
   const row = await db
     .prepare(
-      `SELECT ${WORKSPACE_COLUMNS}, member.role, api_key.id AS key_id, api_key.name AS key_name, api_key.kind,
+      `SELECT ${WORKSPACE_COLUMNS}, member.role, api_key.id AS key_id, api_key.name AS key_name, api_key.hint, api_key.kind,
+         CASE api_key.kind WHEN 'personal' THEN (SELECT name FROM user WHERE user.id = api_key.owner_id)
+           ELSE (SELECT name FROM service_account WHERE service_account.id = api_key.owner_id) END AS owner_name,
          api_key.workspace_id AS bound_to, api_key.owner_id, api_key.scopes, api_key.work_pool_ids, api_key.expires, api_key.revoked, api_key.last_used
        FROM api_key
        LEFT JOIN workspace_member AS member
@@ -129,9 +135,11 @@ export async function findAccess(db: D1Database, id: string): Promise<Access | u
     key: {
       id: row.key_id,
       name: row.key_name,
+      hint: row.hint,
       kind: row.kind,
       workspace_id: row.bound_to,
       owner_id: row.owner_id,
+      owner_name: row.owner_name,
       scopes: parseList(row.scopes),
       work_pool_ids: parseList(row.work_pool_ids),
       expires: row.expires,

@@ -2,7 +2,9 @@ import { and, asc, count, desc, eq, sql, type SQL } from 'drizzle-orm'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Artifact, ArtifactCollection } from '#core/wire/artifact.ts'
 import type { ArtifactSort } from '#core/wire/query.ts'
+import { audited } from '#domain/audit.ts'
 import { artifactCondition, type ArtifactFilters } from '#domain/filter.ts'
+import { records, runRecorded } from './audit.ts'
 import { toSql } from './condition.ts'
 import { newId } from './new-id.ts'
 import { artifact, artifactCollection } from './schema/artifacts.ts'
@@ -138,8 +140,9 @@ export async function removeArtifact(
     .delete(artifact)
     .where(and(eq(artifact.workspace_id, workspace.id), eq(artifact.id, id)))
     .returning({ id: artifact.id })
+  const change = audited('artifact', { id, name: key }, null)
   if (key === null) {
-    return (await remove).length > 0 ? 'removed' : undefined
+    return (await runRecorded(workspace, remove, change)).length > 0 ? 'removed' : undefined
   }
   const shown = and(
     eq(artifactCollection.workspace_id, workspace.id),
@@ -149,8 +152,9 @@ export async function removeArtifact(
   const before = (column: string) =>
     sql`(SELECT ${sql.raw(column)} FROM artifact AS older WHERE older.workspace_id = ${workspace.id}
       AND older.key = ${key} ORDER BY older.id DESC LIMIT 1)`
-  const [removed, moved, emptied] = await workspace.store.batch([
+  const [removed, ...others] = await workspace.store.batch([
     remove,
+    ...records(workspace, change),
     workspace.store
       .update(artifactCollection)
       .set({
@@ -165,6 +169,7 @@ export async function removeArtifact(
       .where(shown)
       .returning({ id: artifactCollection.id }),
   ])
+  const [moved = [], emptied = []] = others.slice(-2) as { id: string }[][]
   return removed.length === 0
     ? undefined
     : moved.length > 0

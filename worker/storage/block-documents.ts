@@ -2,15 +2,17 @@ import { and, asc, count, desc, eq, gt, sql, type SQL } from 'drizzle-orm'
 import type { BlockDocument } from '#core/wire/block-document.ts'
 import type { BlockDocumentsCount, BlockDocumentsQuery } from '#core/wire/query.ts'
 import type { JsonObject } from '#core/wire/common.ts'
+import type { AuditedChange } from '#domain/audit.ts'
 import { fullBlockDocument, type StoredBlockDocument } from '#domain/block-document.ts'
 import { blockDocumentCondition } from '#domain/block-filters.ts'
 import { parseExactly } from '#domain/exact-json.ts'
 import { systemBlockTypeBySlug } from '#domain/system-blocks.ts'
+import { runRecorded } from './audit.ts'
 import { loadBlockCatalog } from './block-schemas.ts'
 import type { Statement } from './commit.ts'
 import { toSql } from './condition.ts'
 import { blockDocument, blockSchema } from './schema/blocks.ts'
-import { openSeal, presentSeal, type Seal } from './sealed-text.ts'
+import { openSeal, presentSeal, resealEach, type Seal } from './sealed-text.ts'
 import type { Workspace } from './workspace.ts'
 
 const columns = {
@@ -109,44 +111,69 @@ export async function loadBlockDocumentReferences(
   return new Map(rows.map((row) => [row.id, Object.values(row.block_document_references)]))
 }
 
-/** @returns whether it was made; false when its type has one of that name */
+/**
+ * @param change as the audit log tells it
+ * @returns whether it was made; false when its type has one of that name
+ */
 export async function insertBlockDocument(
   workspace: Workspace,
   document: StoredBlockDocument,
+  change: AuditedChange,
 ): Promise<boolean> {
-  const made = await workspace.store
-    .insert(blockDocument)
-    .values({ ...(await toRow(workspace, document)), workspace_id: workspace.id })
-    .onConflictDoNothing()
-    .returning({ id: blockDocument.id })
+  const made = await runRecorded(
+    workspace,
+    workspace.store
+      .insert(blockDocument)
+      .values({ ...(await toRow(workspace, document)), workspace_id: workspace.id })
+      .onConflictDoNothing()
+      .returning({ id: blockDocument.id }),
+    change,
+  )
   return made.length > 0
 }
 
-/** @returns whether the row was still as it was read */
+/**
+ * @param change as the audit log tells it
+ * @returns whether the row was still as it was read
+ */
 export async function updateBlockDocument(
   workspace: Workspace,
   document: StoredBlockDocument,
   sealed: string,
+  change: AuditedChange,
 ): Promise<boolean> {
-  const changed = await workspace.store
-    .update(blockDocument)
-    .set(await toRow(workspace, document))
-    .where(
-      and(
-        eq(blockDocument.workspace_id, workspace.id),
-        eq(blockDocument.id, document.id),
-        eq(blockDocument.data, sealed),
-      ),
-    )
-    .returning({ id: blockDocument.id })
+  const changed = await runRecorded(
+    workspace,
+    workspace.store
+      .update(blockDocument)
+      .set(await toRow(workspace, document))
+      .where(
+        and(
+          eq(blockDocument.workspace_id, workspace.id),
+          eq(blockDocument.id, document.id),
+          eq(blockDocument.data, sealed),
+        ),
+      )
+      .returning({ id: blockDocument.id }),
+    change,
+  )
   return changed.length > 0
 }
 
-export async function removeBlockDocument(workspace: Workspace, id: string): Promise<boolean> {
-  const removed = await workspace.store
-    .delete(blockDocument)
-    .where(and(eq(blockDocument.workspace_id, workspace.id), eq(blockDocument.id, id)))
-    .returning({ id: blockDocument.id })
+/** @param change as the audit log tells it */
+export async function removeBlockDocument(
+  workspace: Workspace,
+  id: string,
+  change: AuditedChange,
+): Promise<boolean> {
+  const removed = await runRecorded(
+    workspace,
+    workspace.store
+      .delete(blockDocument)
+      .where(and(eq(blockDocument.workspace_id, workspace.id), eq(blockDocument.id, id)))
+      .returning({ id: blockDocument.id }),
+    change,
+  )
   return removed.length > 0
 }
 
@@ -188,7 +215,7 @@ export async function resealBlockDocuments(
 ): Promise<{ sealed: number; locked: number; last: string | null }> {
   const present = await presentSeal(workspace)
   const rows = await workspace.store
-    .select({ id: blockDocument.id, data: blockDocument.data })
+    .select({ id: blockDocument.id, text: blockDocument.data })
     .from(blockDocument)
     .where(
       and(
@@ -199,25 +226,21 @@ export async function resealBlockDocuments(
     )
     .orderBy(asc(blockDocument.id))
     .limit(limit)
-  const seal = await openSeal(workspace)
-  let locked = 0
-  for (const row of rows) {
-    const text = await seal.unseal(row.id, row.data).catch(() => undefined)
-    if (text === undefined) {
-      locked += 1
-      continue
-    }
-    await workspace.store
-      .update(blockDocument)
-      .set({ data: await seal.seal(row.id, text) })
-      .where(
-        and(
-          eq(blockDocument.workspace_id, workspace.id),
-          eq(blockDocument.id, row.id),
-          eq(blockDocument.data, row.data),
+  const locked = await resealEach(
+    workspace,
+    rows,
+    async ({ id, text }, data) =>
+      await workspace.store
+        .update(blockDocument)
+        .set({ data })
+        .where(
+          and(
+            eq(blockDocument.workspace_id, workspace.id),
+            eq(blockDocument.id, id),
+            eq(blockDocument.data, text),
+          ),
         ),
-      )
-  }
+  )
   const last = rows.length < limit ? null : (rows.at(-1)?.id ?? null)
   return { sealed: rows.length - locked, locked, last }
 }

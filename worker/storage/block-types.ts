@@ -2,8 +2,10 @@ import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { BlockType } from '#core/wire/block-type.ts'
 import type { BlockTypesQuery } from '#core/wire/query.ts'
+import { audited } from '#domain/audit.ts'
 import { blockSchemaCondition, blockTypeCondition } from '#domain/block-filters.ts'
 import { meetsTypeFilters, systemBlockTypeBySlug, systemBlockTypes } from '#domain/system-blocks.ts'
+import { runRecorded } from './audit.ts'
 import type { Statement } from './commit.ts'
 import { toSql } from './condition.ts'
 import { blockSchema, blockType } from './schema/blocks.ts'
@@ -104,31 +106,45 @@ export async function insertBlockType(
 ): Promise<BlockType | undefined> {
   const system = systemBlockTypeBySlug(type.slug)
   const values = { ...type, is_system: false, deleted: false }
+  const change = audited('block_type', null, { ...type, id: system?.id ?? type.id })
   const [made] =
     system === undefined
-      ? await workspace.store
-          .insert(blockType)
-          .values({ ...values, workspace_id: workspace.id })
-          .onConflictDoNothing()
-          .returning(columns)
+      ? await runRecorded(
+          workspace,
+          workspace.store
+            .insert(blockType)
+            .values({ ...values, workspace_id: workspace.id })
+            .onConflictDoNothing()
+            .returning(columns),
+          change,
+        )
       : // One that was deleted comes back under its old id, with which its schemas are.
-        await workspace.store
-          .update(blockType)
-          .set({ ...values, id: system.id, is_system: true })
-          .where(
-            and(
-              eq(blockType.workspace_id, workspace.id),
-              eq(blockType.id, system.id),
-              eq(blockType.deleted, true),
-            ),
-          )
-          .returning(columns)
+        await runRecorded(
+          workspace,
+          workspace.store
+            .update(blockType)
+            .set({ ...values, id: system.id, is_system: true })
+            .where(
+              and(
+                eq(blockType.workspace_id, workspace.id),
+                eq(blockType.id, system.id),
+                eq(blockType.deleted, true),
+              ),
+            )
+            .returning(columns),
+          change,
+        )
   return made
 }
 
 /** Stores what a type is from now on, be it the workspace's own or the system's. */
-export async function storeBlockType(workspace: Workspace, type: BlockType): Promise<void> {
-  await replaceBlockType(workspace, type, false)
+export async function storeBlockType(
+  workspace: Workspace,
+  before: BlockType,
+  type: BlockType,
+): Promise<void> {
+  const change = audited('block_type', before, type)
+  await runRecorded(workspace, replaceBlockType(workspace, type, false), change)
 }
 
 /** A type of the system stays as a mark that it was deleted. Its schemas and documents are deleted by who calls. */

@@ -3,7 +3,9 @@ import type { HomeKey } from '#core/flow-run-id.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Flow, FlowCreate, FlowUpdate } from '#core/wire/flow.ts'
 import type { FlowSort } from '#core/wire/query.ts'
+import { audited } from '#domain/audit.ts'
 import { flowCondition, type Filters } from '#domain/filter.ts'
+import { records, runRecorded } from './audit.ts'
 import { toSql } from './condition.ts'
 import { newId } from './new-id.ts'
 import { deployment, flow } from './schema/config.ts'
@@ -52,19 +54,23 @@ export async function insertFlow(
   now: Micros,
 ): Promise<Flow | undefined> {
   const created = formatTimestamp(now)
-  const [row] = await workspace.store
-    .insert(flow)
-    .values({
-      id: newId(now),
-      workspace_id: workspace.id,
-      created,
-      updated: created,
-      name: body.name,
-      tags: body.tags ?? [],
-      labels: body.labels ?? {},
-    })
-    .onConflictDoNothing()
-    .returning(columns)
+  const made: Flow = {
+    id: newId(now),
+    created,
+    updated: created,
+    name: body.name,
+    tags: body.tags ?? [],
+    labels: body.labels ?? {},
+  }
+  const [row] = await runRecorded(
+    workspace,
+    workspace.store
+      .insert(flow)
+      .values({ ...made, workspace_id: workspace.id })
+      .onConflictDoNothing()
+      .returning(columns),
+    audited('flow', null, made),
+  )
   return row
 }
 
@@ -75,14 +81,17 @@ export async function updateFlow(
   body: FlowUpdate,
   now: Micros,
 ): Promise<Flow | undefined> {
-  const [changed] = await workspace.store
-    .update(flow)
-    .set({
-      updated: formatTimestamp(now),
-      ...(body.tags === undefined ? {} : { tags: body.tags }),
-    })
-    .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
-    .returning(columns)
+  const fields = body.tags === undefined ? {} : { tags: body.tags }
+  const before = workspace.trail && (await findFlow(workspace, id))
+  const [changed] = await runRecorded(
+    workspace,
+    workspace.store
+      .update(flow)
+      .set({ updated: formatTimestamp(now), ...fields })
+      .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
+      .returning(columns),
+    audited('flow', before, before && { ...before, ...fields }),
+  )
   return changed
 }
 
@@ -99,12 +108,14 @@ export async function removeFlow(
   workspace: Workspace,
   id: string,
 ): Promise<{ removed: boolean; deployments: { id: string; home_key: HomeKey }[] }> {
+  const before = workspace.trail && (await findFlow(workspace, id))
   const [deployments, removed] = await workspace.store.batch([
     deploymentsOfFlow(workspace, id),
     workspace.store
       .delete(flow)
       .where(and(eq(flow.workspace_id, workspace.id), eq(flow.id, id)))
       .returning({ id: flow.id }),
+    ...records(workspace, audited('flow', before, null)),
   ])
   return { removed: removed.length > 0, deployments }
 }

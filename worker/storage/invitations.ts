@@ -1,5 +1,7 @@
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Invitation, MyInvitation } from '#core/wire/member.ts'
+import { audited, type AuditedChange, type TrailIn } from '#domain/audit.ts'
+import { recordsOf } from './audit.ts'
 import { newId } from './new-id.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -21,10 +23,11 @@ export async function insertInvitation(
     accepted: null,
     revoked: null,
   }
-  await workspace.bindings.DB.prepare(
-    `INSERT INTO invitation (account_id, workspace_id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`,
-  )
-    .bind(
+  const { DB } = workspace.bindings
+  await DB.batch([
+    DB.prepare(
+      `INSERT INTO invitation (account_id, workspace_id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`,
+    ).bind(
       workspace.account_id,
       workspace.id,
       made.id,
@@ -33,8 +36,9 @@ export async function insertInvitation(
       made.role,
       made.created_by,
       made.expires,
-    )
-    .run()
+    ),
+    ...recordsOf(DB, workspace.trail, auditedInvitation(null, made)),
+  ])
   return made
 }
 
@@ -53,12 +57,40 @@ export async function revokeInvitation(
   id: string,
   now: Micros,
 ): Promise<boolean> {
-  const { meta } = await workspace.bindings.DB.prepare(
-    'UPDATE invitation SET revoked = ? WHERE workspace_id = ? AND id = ? AND accepted IS NULL AND revoked IS NULL',
-  )
-    .bind(formatTimestamp(now), workspace.id, id)
-    .run()
-  return meta.changes > 0
+  const { DB } = workspace.bindings
+  const revoked = formatTimestamp(now)
+  const before = workspace.trail && (await findInvitation(DB, id))
+  const [done] = await DB.batch([
+    DB.prepare(
+      'UPDATE invitation SET revoked = ? WHERE workspace_id = ? AND id = ? AND accepted IS NULL AND revoked IS NULL',
+    ).bind(revoked, workspace.id, id),
+    ...recordsOf(
+      DB,
+      workspace.trail,
+      auditedInvitation(before ?? null, before ? { ...before, revoked } : null),
+    ),
+  ])
+  return (done?.meta.changes ?? 0) > 0
+}
+
+type Offered = Invitation & { workspace_id: string; account_id: string }
+
+/** Of whichever workspace: whoever asks for it must look whether that is the right one. */
+async function findInvitation(db: D1Database, id: string): Promise<Offered | undefined> {
+  const row = await db
+    .prepare(`SELECT account_id, workspace_id, ${COLUMNS} FROM invitation WHERE id = ?`)
+    .bind(id)
+    .first<Offered>()
+  return row ?? undefined
+}
+
+function auditedInvitation(before: Invitation | null, after: Invitation | null): AuditedChange {
+  return audited('invitation', before && named(before), after && named(after))
+}
+
+/** An invitation is known by the address that it is for. */
+function named(invitation: Invitation): Invitation & { name: string } {
+  return { ...invitation, name: invitation.email }
 }
 
 export async function listMyInvitations(
@@ -83,10 +115,14 @@ export async function acceptInvitation(
   db: D1Database,
   userId: string,
   invitationId: string,
+  trailIn: TrailIn | undefined,
   now: Micros,
 ): Promise<boolean> {
-  const values = [userId, formatTimestamp(now), invitationId]
-  const [, , accepted] = await db.batch([
+  const accepted = formatTimestamp(now)
+  const values = [userId, accepted, invitationId]
+  const before = trailIn && (await findInvitation(db, invitationId))
+  const trail = before && trailIn?.(before.account_id, before.workspace_id)
+  const [, , done] = await db.batch([
     db
       .prepare(
         `INSERT INTO account_member (account_id, user_id, role, created)
@@ -100,6 +136,11 @@ export async function acceptInvitation(
       )
       .bind(...values),
     db.prepare(`UPDATE invitation SET accepted = ?2 WHERE ${OPEN} AND id = ?3`).bind(...values),
+    ...recordsOf(
+      db,
+      trail,
+      auditedInvitation(before ?? null, before ? { ...before, accepted } : null),
+    ),
   ])
-  return (accepted?.meta.changes ?? 0) > 0
+  return (done?.meta.changes ?? 0) > 0
 }

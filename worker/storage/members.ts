@@ -1,4 +1,6 @@
 import type { Member } from '#core/wire/member.ts'
+import { audited } from '#domain/audit.ts'
+import { recordsOf } from './audit.ts'
 import type { Workspace } from './workspace.ts'
 
 // The people of a workspace.
@@ -33,13 +35,16 @@ export async function setMemberRole(
   id: string,
   role: Member['role'],
 ): Promise<boolean> {
-  const { meta } = await workspace.bindings.DB.prepare(
-    `UPDATE workspace_member SET role = ?3 WHERE workspace_id = ?1 AND member_kind = 'user' AND member_id = ?2
-     AND (?3 = 'owner' OR ${KEEPS_AN_OWNER})`,
-  )
-    .bind(workspace.id, id, role)
-    .run()
-  return meta.changes > 0
+  const { DB } = workspace.bindings
+  const before = workspace.trail && (await findMember(workspace, id))
+  const [changed] = await DB.batch([
+    DB.prepare(
+      `UPDATE workspace_member SET role = ?3 WHERE workspace_id = ?1 AND member_kind = 'user' AND member_id = ?2
+       AND (?3 = 'owner' OR ${KEEPS_AN_OWNER})`,
+    ).bind(workspace.id, id, role),
+    ...recordsOf(DB, workspace.trail, audited('member', before, before && { ...before, role })),
+  ])
+  return (changed?.meta.changes ?? 0) > 0
 }
 
 /**
@@ -48,10 +53,12 @@ export async function setMemberRole(
  */
 export async function removeMember(workspace: Workspace, id: string): Promise<boolean> {
   const { DB } = workspace.bindings
+  const before = workspace.trail && (await findMember(workspace, id))
   const [removed] = await DB.batch([
     DB.prepare(
       `DELETE FROM workspace_member WHERE workspace_id = ?1 AND member_kind = 'user' AND member_id = ?2 AND ${KEEPS_AN_OWNER}`,
     ).bind(workspace.id, id),
+    ...recordsOf(DB, workspace.trail, audited('member', before, null)),
     DB.prepare(
       `DELETE FROM account_member WHERE account_id = ?1 AND user_id = ?2 AND role = 'member' AND NOT EXISTS
          (SELECT 1 FROM workspace_member AS member JOIN workspace ON workspace.id = member.workspace_id

@@ -3,6 +3,9 @@ import type { PlainStatement } from './access.ts'
 
 // People in the control store, where better-auth's own queries don't reach. Takes the database: people belong to no workspace.
 
+/** Who has more of them ends all. */
+const SHOWN_SESSIONS = 50
+
 export interface Session {
   user_id: string
   name: string
@@ -22,6 +25,72 @@ export async function findSession(db: D1Database, token: string): Promise<Sessio
     .bind(token)
     .first<Session>()
   return row ?? undefined
+}
+
+export interface OpenSession {
+  id: string
+  token: string
+  /** Milliseconds, as the next two. */
+  created: number
+  updated: number
+  ip_address: string | null
+  user_agent: string | null
+}
+
+/** The sessions of a person that have not ended, the one last used first. */
+export async function listSessions(
+  db: D1Database,
+  userId: string,
+  now: Micros,
+): Promise<OpenSession[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, token, created, updated, ip_address, user_agent FROM session
+       WHERE user_id = ? AND expires > ? ORDER BY updated DESC, id DESC LIMIT ${SHOWN_SESSIONS}`,
+    )
+    .bind(userId, Math.floor(now / 1000))
+    .all<OpenSession>()
+  return results
+}
+
+/** By what a person can sign in: `credential` is a password. */
+export async function listLogins(
+  db: D1Database,
+  userId: string,
+): Promise<{ id: string; provider_id: string }[]> {
+  const { results } = await db
+    .prepare('SELECT id, provider_id FROM login WHERE user_id = ? ORDER BY provider_id')
+    .bind(userId)
+    .all<{ id: string; provider_id: string }>()
+  return results
+}
+
+export async function hasSecondFactor(db: D1Database, userId: string): Promise<boolean> {
+  const row = await db
+    .prepare('SELECT 1 AS one FROM user WHERE id = ? AND two_factor_enabled = 1')
+    .bind(userId)
+    .first()
+  return row !== null
+}
+
+export async function findPersonByEmail(
+  db: D1Database,
+  email: string,
+): Promise<{ id: string; name: string } | undefined> {
+  const row = await db
+    .prepare('SELECT id, name FROM user WHERE email = ?')
+    .bind(email.toLowerCase())
+    .first<{ id: string; name: string }>()
+  return row ?? undefined
+}
+
+/** The accounts that a person belongs to. */
+export async function listAccountIds(db: D1Database, userId: string): Promise<string[]> {
+  const { results } = await db
+    .prepare('SELECT account_id FROM account_member WHERE user_id = ? ORDER BY account_id')
+    .bind(userId)
+    .all<{ account_id: string }>()
+  return results.map((row) => row.account_id)
 }
 
 /** What is asked about a person before it gets an account of its own. */

@@ -1,4 +1,6 @@
 import { and, eq } from 'drizzle-orm'
+import type { AuditedChange } from '#domain/audit.ts'
+import { runRecorded } from './audit.ts'
 import { blockDocument, configuration } from './schema/blocks.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -24,17 +26,39 @@ export async function setDefaultResultStorage(
   workspace: Workspace,
   blockDocumentId: string,
 ): Promise<void> {
-  await workspace.store
-    .insert(configuration)
-    .values({ workspace_id: workspace.id, key: KEY, value: blockDocumentId })
-    .onConflictDoUpdate({
-      target: [configuration.workspace_id, configuration.key],
-      set: { value: blockDocumentId },
-    })
+  await runRecorded(
+    workspace,
+    workspace.store
+      .insert(configuration)
+      .values({ workspace_id: workspace.id, key: KEY, value: blockDocumentId })
+      .onConflictDoUpdate({
+        target: [configuration.workspace_id, configuration.key],
+        set: { value: blockDocumentId },
+      }),
+    await changeTo(workspace, blockDocumentId),
+  )
 }
 
 export async function clearDefaultResultStorage(workspace: Workspace): Promise<void> {
-  await workspace.store
-    .delete(configuration)
-    .where(and(eq(configuration.workspace_id, workspace.id), eq(configuration.key, KEY)))
+  await runRecorded(
+    workspace,
+    workspace.store
+      .delete(configuration)
+      .where(and(eq(configuration.workspace_id, workspace.id), eq(configuration.key, KEY))),
+    await changeTo(workspace, null),
+  )
+}
+
+async function changeTo(
+  workspace: Workspace,
+  blockDocumentId: string | null,
+): Promise<AuditedChange> {
+  const before = workspace.trail === undefined ? null : await findDefaultResultStorage(workspace)
+  return {
+    object_kind: 'workspace',
+    object_id: workspace.id,
+    object_name: workspace.name,
+    before: { default_result_storage_block_id: before },
+    after: { default_result_storage_block_id: blockDocumentId },
+  }
 }

@@ -1,5 +1,7 @@
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { ServiceAccount, ServiceAccountCreate } from '#core/wire/api-key.ts'
+import { audited } from '#domain/audit.ts'
+import { recordsOf } from './audit.ts'
 import { newId } from './new-id.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -42,6 +44,7 @@ export async function insertServiceAccount(
       `INSERT INTO service_account (id, created, updated, account_id, name, created_by)
        SELECT ?1, ?2, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (${NAMED})`,
     ).bind(id, time, workspace.account_id, name, createdBy, workspace.id),
+    ...recordsOf(DB, workspace.trail, audited('service_account', null, { id, name, role })),
     DB.prepare(
       `INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created)
        SELECT ?, 'service_account', id, ?, ? FROM service_account WHERE id = ?`,
@@ -57,9 +60,11 @@ const NAMED = `SELECT 1 FROM workspace_member AS member JOIN service_account AS 
 /** False where the workspace has another one of that name. */
 export async function updateServiceAccount(
   workspace: Workspace,
-  { id, name, role }: Pick<ServiceAccount, 'id' | 'name' | 'role'>,
+  before: ServiceAccount,
+  { name, role }: Pick<ServiceAccount, 'name' | 'role'>,
   now: Micros,
 ): Promise<boolean> {
+  const { id } = before
   const { DB } = workspace.bindings
   const time = formatTimestamp(now)
   const [named] = await DB.batch([
@@ -67,6 +72,11 @@ export async function updateServiceAccount(
       `UPDATE service_account SET name = ?4, updated = ?2
        WHERE id = ?1 AND account_id = ?3 AND ?5 = ?5 AND NOT EXISTS (${NAMED})`,
     ).bind(id, time, workspace.account_id, name, '', workspace.id),
+    ...recordsOf(
+      DB,
+      workspace.trail,
+      audited('service_account', before, { ...before, name, role }),
+    ),
     DB.prepare(
       `UPDATE workspace_member SET role = ?1 WHERE workspace_id = ?2 AND member_kind = 'service_account' AND member_id = ?3
        AND EXISTS (SELECT 1 FROM service_account WHERE id = ?3 AND name = ?4)`,
@@ -78,14 +88,16 @@ export async function updateServiceAccount(
 /** Takes its role in the workspace and its keys of the workspace; the last role takes the account as well. */
 export async function removeServiceAccount(
   workspace: Workspace,
-  id: string,
+  account: ServiceAccount,
   now: Micros,
 ): Promise<void> {
   const { DB } = workspace.bindings
+  const { id } = account
   await DB.batch([
     DB.prepare(
       `DELETE FROM workspace_member WHERE workspace_id = ? AND member_kind = 'service_account' AND member_id = ?`,
     ).bind(workspace.id, id),
+    ...recordsOf(DB, workspace.trail, audited('service_account', account, null)),
     DB.prepare(
       `UPDATE api_key SET revoked = ? WHERE workspace_id = ? AND owner_id = ? AND revoked IS NULL`,
     ).bind(formatTimestamp(now), workspace.id, id),

@@ -5,6 +5,7 @@ import type { WorkerFilter } from '#core/wire/query.ts'
 import type { Worker, WorkerHeartbeat } from '#core/wire/worker.ts'
 import { workerCondition } from '#domain/filter.ts'
 import { DEFAULT_HEARTBEAT_SECONDS, MISSED_HEARTBEATS, workerStatus } from '#domain/readiness.ts'
+import { runRecorded } from './audit.ts'
 import { toSql } from './condition.ts'
 import { newId } from './new-id.ts'
 import { worker, workPool } from './schema/config.ts'
@@ -229,15 +230,25 @@ export async function removeWorker(
   workPoolId: string,
   name: string,
 ): Promise<boolean> {
-  const removed = await workspace.store
-    .delete(worker)
-    .where(
-      and(
-        eq(worker.workspace_id, workspace.id),
-        eq(worker.work_pool_id, workPoolId),
-        eq(worker.name, name),
-      ),
-    )
-    .returning({ id: worker.id })
+  const removed = await runRecorded(
+    workspace,
+    workspace.store
+      .delete(worker)
+      .where(
+        and(
+          eq(worker.workspace_id, workspace.id),
+          eq(worker.work_pool_id, workPoolId),
+          eq(worker.name, name),
+        ),
+      )
+      .returning({ id: worker.id }),
+    {
+      object_kind: 'worker',
+      object_id: null,
+      object_name: name,
+      before: { work_pool_id: workPoolId },
+      after: null,
+    },
+  )
   return removed.length > 0
 }

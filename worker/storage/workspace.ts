@@ -1,4 +1,5 @@
 import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
+import type { AuditTrail } from '#domain/audit.ts'
 
 /** The bindings of wrangler.toml. */
 export type Bindings = Pick<
@@ -11,6 +12,7 @@ export type Bindings = Pick<
   | 'CONCURRENCY_LIMITS'
   | 'TASK_QUEUE'
   | 'JOBS'
+  | 'DELETION'
   | 'ASSETS'
 > & {
   /** Signs run tokens, seals block documents. A Worker secret in production. */
@@ -31,6 +33,14 @@ export type Bindings = Pick<
   HEADGATE_URL?: string
   /** Who may sign up: `domain/sign-up`. */
   HEADGATE_SIGN_UP?: string
+  /** What GitHub and Google gave to this server to ask them who somebody is; each pair or nothing. Secrets are Worker secrets. */
+  HEADGATE_GITHUB_ID?: string
+  HEADGATE_GITHUB_SECRET?: string
+  HEADGATE_GOOGLE_ID?: string
+  HEADGATE_GOOGLE_SECRET?: string
+  /** The plan of accounts that have none of their own (`domain/plans`), and what of it differs, as JSON. */
+  HEADGATE_PLAN?: string
+  HEADGATE_LIMITS?: string
   /** How mail leaves: `operations/send-mail`. */
   MAIL?: SendEmail
   HEADGATE_MAIL_FROM?: string
@@ -63,6 +73,8 @@ export interface Workspace {
   /** The same database, for statements that drizzle can't write. */
   readonly database: D1Database
   readonly bindings: Bindings
+  /** Who asks for what is done by this handle: there where that leaves an entry in the audit log (storage/audit). */
+  readonly trail?: AuditTrail
 }
 
 export interface WorkspaceRow {
@@ -77,9 +89,15 @@ export interface WorkspaceRow {
 
 /** Opens the handle of a workspace that the control store has. */
 export function openWorkspace(bindings: Bindings, row: WorkspaceRow): Workspace {
-  const store = (bindings as unknown as Record<string, D1Database | undefined>)[row.store]
-  if (store === undefined) {
-    throw new Error(`workspace ${row.id} lies in store '${row.store}', which has no binding`)
-  }
+  const store = databaseOf(bindings, row.store)
   return { ...row, store: drizzle(store), store_name: row.store, database: store, bindings }
+}
+
+/** A store by the name of its binding. */
+export function databaseOf(bindings: Bindings, name: string): D1Database {
+  const store = (bindings as unknown as Record<string, D1Database | undefined>)[name]
+  if (store === undefined) {
+    throw new Error(`the store '${name}', where workspaces lie, has no binding`)
+  }
+  return store
 }
