@@ -43,7 +43,7 @@ export default defineConfig({
           isolate: false,
           include: ['test/{storage,operations,durable,http,wall}/**/*.test.ts'],
           setupFiles: ['test/support/apply-migrations.ts'],
-          globalSetup: ['test/support/node/receiver.ts'],
+          globalSetup: ['test/support/node/receiver.ts', 'test/support/node/identity-provider.ts'],
           testTimeout: 120_000,
         },
       },

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { ApiError } from '../../core/client.ts'
+import type { MyWorkspace } from '../../core/wire/api-key.ts'
 import { EXIT } from '../exit-codes.ts'
 import { clientOf, type GlobalOptions, withOutput } from './command.ts'
 import { askSecret } from './confirm.ts'
@@ -14,6 +15,7 @@ export function addLoginCommands(program: Command): void {
     .description('check an API key and keep it in a profile, which becomes the active one')
     .option('--url <url>', "the API's address; default: the profile's")
     .option('--key <key>', 'the API key; `-` reads it from standard input; left out, it is asked')
+    .option('--workspace <name>', 'where the key opens several: its id, or account/workspace')
     .action(withOutput(login))
   program
     .command('logout')
@@ -23,7 +25,7 @@ export function addLoginCommands(program: Command): void {
 
 async function login(
   out: Output,
-  options: GlobalOptions & { url?: string; key?: string },
+  options: GlobalOptions & { url?: string; key?: string; workspace?: string },
 ): Promise<void> {
   const all = readProfiles()
   const name = options.profile ?? all.active
@@ -34,8 +36,10 @@ async function login(
       'Run `headgate login --url https://headgate.example.com --key …`.',
     )
   }
-  const apiUrl = normalizeApiUrl(url)
+  const given = normalizeApiUrl(url)
   const key = await readKey(options.key)
+  const apiUrl =
+    options.workspace === undefined ? given : await findAddress(given, key, options.workspace)
   await check(apiUrl, key)
   writeProfiles({
     active: name,
@@ -83,12 +87,43 @@ async function readStandardInput(): Promise<string> {
   return text
 }
 
+/** The address of a workspace among those that the key opens. */
+async function findAddress(apiUrl: string, key: string, name: string): Promise<string> {
+  const workspaces = await clientOf({ apiUrl, apiKey: key, source: '--url' }).listMyWorkspaces()
+  const found = workspaces.find(
+    (one) => one.workspace_id === name || `${one.account_handle}/${one.workspace_handle}` === name,
+  )
+  if (found === undefined) {
+    throw new CliError(
+      EXIT.notFound,
+      `The key opens no workspace '${name}'.`,
+      `It opens: ${namesOf(workspaces)}.`,
+    )
+  }
+  const base = apiUrl.replace(/\/accounts\/.*$/, '')
+  return `${base}/accounts/${found.account_id}/workspaces/${found.workspace_id}`
+}
+
+function namesOf(workspaces: readonly MyWorkspace[]): string {
+  const names = workspaces.map((one) => `${one.account_handle}/${one.workspace_handle}`)
+  return names.length === 0 ? 'none' : names.join(', ')
+}
+
 /** Makes sure, before anything is kept, that the address is an API's and that it takes the key. */
 async function check(apiUrl: string, key: string): Promise<void> {
   const client = clientOf({ apiUrl, apiKey: key, source: '--url' })
   try {
     await client.countWorkPools()
   } catch (error) {
+    if (error instanceof ApiError && error.status === 400) {
+      // A key of a person who has a role in none or in several, and an address that names none of them.
+      const workspaces = await client.listMyWorkspaces()
+      throw new CliError(
+        EXIT.usage,
+        `This key opens ${workspaces.length === 0 ? 'no workspace' : 'several workspaces'}.`,
+        `Say which: --workspace with one of ${namesOf(workspaces)}.`,
+      )
+    }
     if (error instanceof ApiError && error.status === 404) {
       throw new CliError(
         EXIT.unreachable,

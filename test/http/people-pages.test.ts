@@ -22,7 +22,7 @@ describe('the link of a new account', () => {
     const browser = new Browser()
     expect(await (await browser.get(path)).text()).toContain('Become the owner')
     const email = anAddress()
-    const made = await submit(browser, path, { name: 'Olga', email, password: PASSWORD })
+    const made = await browser.submit(path, { name: 'Olga', email, password: PASSWORD })
     expect(made.status).toBe(303)
     expect(await browser.session()).toMatchObject({ email, name: 'Olga' })
     const { results } = await bindings.DB.prepare(
@@ -35,13 +35,13 @@ describe('the link of a new account', () => {
     expect(results).toEqual([{ account: 'owner', workspace: 'owner' }])
     expect((await new Browser().get(path)).status).toBe(404)
     const again = { name: 'Eve', email: anAddress(), password: PASSWORD }
-    expect((await submit(new Browser(), path, again)).status).toBe(404)
+    expect((await new Browser().submit(path, again)).status).toBe(404)
   })
 
   test('makes the owner of who is signed in already', async () => {
     const { path, workspace } = await aLink()
     const { browser } = await aPerson()
-    expect((await submit(browser, path, {})).status).toBe(303)
+    expect((await browser.submit(path, {})).status).toBe(303)
     const row = await bindings.DB.prepare('SELECT role FROM account_member WHERE account_id = ?')
       .bind(workspace.account_id)
       .first()
@@ -53,9 +53,9 @@ describe('the link of a new account', () => {
     const { email } = await aPerson()
     const right = { name: 'Olga', email: anAddress(), password: PASSWORD }
     for (const wrong of [{ password: 'short' }, { email: 'nobody' }, { name: ' ' }, { email }]) {
-      expect((await submit(new Browser(), path, { ...right, ...wrong })).status).toBe(400)
+      expect((await new Browser().submit(path, { ...right, ...wrong })).status).toBe(400)
     }
-    expect((await submit(new Browser(), path, right)).status).toBe(303)
+    expect((await new Browser().submit(path, right)).status).toBe(303)
   })
 
   test('is gone when it is wrong, or an account has got a newer one', async () => {
@@ -72,33 +72,53 @@ describe('the pages', () => {
     const browser = new Browser()
     const email = anAddress()
     const signUp = { name: 'Ada', email, password: PASSWORD }
-    const sent = await submit(browser, '/api/auth-pages/sign-up', signUp)
+    const sent = await browser.submit('/api/auth-pages/sign-up', signUp)
     expect(await sent.text()).toContain('Look into your mail')
     const verified = await browser.get(await linkIn(email, 'Confirm your address'))
     const told = await browser.get(verified.headers.get('Location') ?? '')
     expect(await told.text()).toContain('The address is confirmed')
-    const signedIn = await submit(browser, '/api/auth-pages/sign-in', { email, password: PASSWORD })
+    const signedIn = await browser.submit('/api/auth-pages/sign-in', { email, password: PASSWORD })
     const account = await browser.get(signedIn.headers.get('Location') ?? '')
     expect(await account.text()).toContain(`You are signed in as ${email}`)
-    const out = await submit(browser, '/api/auth-pages/account', { what: 'everywhere' })
+    const out = await browser.submit('/api/auth-pages/account', { what: 'everywhere' })
     expect(out.headers.get('Location')).toBe('/api/auth-pages/sign-in')
     expect((await browser.get('/api/auth-pages/account')).status).toBe(303)
+  })
+
+  test('show where somebody is signed in, and end one of that', async () => {
+    const { browser, email, password } = await aPerson()
+    const other = new Browser()
+    other.headers = { 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) Gecko Firefox/144.0' }
+    await other.post('/sign-in/email', { email, password })
+    const page = await (await browser.get('/api/auth-pages/account')).text()
+    expect(page).toContain('(here)')
+    expect(page).toContain('Firefox on Linux')
+    const ids = [...page.matchAll(/name="id" value="([^"]+)"[^>]*>\s*<button[^>]*value="session"/g)]
+    expect(ids).toHaveLength(1)
+    const [, id = ''] = ids[0] ?? []
+    const { browser: stranger } = await aPerson()
+    await stranger.submit('/api/auth-pages/account', { what: 'session', id })
+    expect(await (await other.get('/api/auth/get-session')).json()).not.toBe(null)
+    const ended = await browser.submit('/api/auth-pages/account', { what: 'session', id })
+    expect(ended.headers.get('Location')).toBe('/api/auth-pages/account')
+    expect(await (await other.get('/api/auth/get-session')).json()).toBe(null)
+    expect(await browser.session()).toMatchObject({ email })
   })
 
   test('set a new password by the link of a mail', async () => {
     const { email } = await aPerson()
     const browser = new Browser()
-    await submit(browser, '/api/auth-pages/forgot-password', { email })
+    await browser.submit('/api/auth-pages/forgot-password', { email })
     const { pathname, search } = new URL(await linkIn(email, 'Choose a new password'))
-    const done = await submit(browser, pathname + search, { password: 'another horse battery' })
+    const done = await browser.submit(pathname + search, { password: 'another horse battery' })
     expect(done.status).toBe(303)
     const given = { email, password: 'another horse battery' }
-    expect((await submit(browser, '/api/auth-pages/sign-in', given)).status).toBe(303)
+    expect((await browser.submit('/api/auth-pages/sign-in', given)).status).toBe(303)
   })
 
   test('say what is wrong, and say of a link that has ended what to do', async () => {
     const wrong = { email: anAddress(), password: 'wrong password' }
-    const refused = await submit(new Browser(), '/api/auth-pages/sign-in', wrong)
+    const refused = await new Browser().submit('/api/auth-pages/sign-in', wrong)
     expect(refused.status).toBe(403)
     expect(await refused.text()).toContain('Invalid email or password')
     const late = await new Browser().get(
@@ -110,7 +130,7 @@ describe('the pages', () => {
 
   test('show what was given as text, run nothing and stand in no frame', async () => {
     const name = '"><script>alert(1)</script>'
-    const page = await submit(new Browser(), '/api/auth-pages/sign-up', {
+    const page = await new Browser().submit('/api/auth-pages/sign-up', {
       name,
       email: name,
       password: 'x',
@@ -125,7 +145,7 @@ describe('the pages', () => {
   test.for(['https://evil.test', 'null', undefined])('take no form from %s', async (origin) => {
     const { browser } = await aPerson()
     browser.origin = origin
-    const answer = await submit(browser, '/api/auth-pages/account', { what: 'everywhere' })
+    const answer = await browser.submit('/api/auth-pages/account', { what: 'everywhere' })
     expect(answer.status).toBe(403)
     expect(await browser.session()).toBeDefined()
   })
@@ -169,10 +189,4 @@ async function aLinkOf(accountId: string): Promise<string> {
 
 function anAddress(): string {
   return `${crypto.randomUUID()}@example.com`
-}
-
-async function submit(browser: Browser, path: string, fields: Record<string, string>) {
-  const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-  const body = new URLSearchParams(fields).toString()
-  return await browser.send(path, { method: 'POST', headers, body })
 }

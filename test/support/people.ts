@@ -1,4 +1,6 @@
 import { Hono } from 'hono'
+import type { Bindings } from '#storage/workspace.ts'
+import { newApp } from '../../worker/app.ts'
 import type { AppEnv } from '../../worker/http/endpoint.ts'
 import { readSession, type PersonSession } from '../../worker/http/session.ts'
 import { eventually } from './eventually.ts'
@@ -15,9 +17,16 @@ export class Browser {
   ).join(':')
   headers: Record<string, string> = {}
 
-  constructor(site = 'http://headgate.test') {
+  /** Of the server, where it has settings of its own. */
+  readonly bindings: Bindings
+  readonly #fetch: (url: string, init: RequestInit) => Promise<Response>
+
+  /** @param settings of the server, where they are others than those of all tests */
+  constructor(site = 'http://headgate.test', settings?: Partial<Bindings>) {
     this.#site = site
     this.origin = site
+    this.bindings = { ...bindings, ...settings }
+    this.#fetch = settings === undefined ? fetchWorker : fetchWith(this.bindings)
   }
 
   /** The value of a cookie by its name without the prefix. */
@@ -38,6 +47,13 @@ export class Browser {
     })
   }
 
+  /** Sends a form to a page. */
+  async submit(path: string, fields: Record<string, string>): Promise<Response> {
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const body = new URLSearchParams(fields).toString()
+    return await this.send(path, { method: 'POST', headers, body })
+  }
+
   async send(path: string, init: RequestInit): Promise<Response> {
     const headers = new Headers({ ...this.headers, ...(init.headers as Record<string, string>) })
     headers.set('CF-Connecting-IP', this.address)
@@ -48,7 +64,7 @@ export class Browser {
       headers.set('Cookie', this.#cookieHeader())
     }
     const url = new URL(path, this.#site)
-    const response = await fetchWorker(url.href, { ...init, headers, redirect: 'manual' })
+    const response = await this.#fetch(url.href, { ...init, headers, redirect: 'manual' })
     for (const set of response.headers.getSetCookie()) {
       const [name = '', value = ''] = (set.split(';')[0] ?? '').split(/=(.*)/s)
       if (value === '' || /max-age=0/i.test(set)) {
@@ -78,6 +94,12 @@ export class Browser {
   }
 }
 
+function fetchWith(given: Bindings) {
+  const app = newApp()
+  return async (url: string, init: RequestInit) =>
+    await app.request(new Request(url, init), {}, given)
+}
+
 export interface TestPerson {
   browser: Browser
   email: string
@@ -85,9 +107,11 @@ export interface TestPerson {
 }
 
 /** Somebody who has signed up, proved the address and signed in. */
-export async function aPerson(email = `${crypto.randomUUID()}@example.com`): Promise<TestPerson> {
+export async function aPerson(
+  email = `${crypto.randomUUID()}@example.com`,
+  browser = new Browser(),
+): Promise<TestPerson> {
   const password = 'correct horse battery'
-  const browser = new Browser()
   const signedUp = await browser.post('/sign-up/email', { name: 'Ada', email, password })
   if (signedUp.status !== 200) {
     throw new Error(`signing up answered ${signedUp.status}: ${await signedUp.text()}`)

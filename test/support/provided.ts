@@ -3,7 +3,10 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Where tests in workerd find somebody to send to. */
     receiver: string
+    /** Where GitHub and Google are for tests in workerd. */
+    identityProvider: string
   }
 }
 
 export const RECEIVER = 'receiver'
+export const IDENTITY_PROVIDER = 'identityProvider'

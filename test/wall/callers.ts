@@ -33,6 +33,12 @@ export const CALLERS: CallerKind[] = [
     tries: 'first',
     token: async (own) => await aServiceAccountKey(own, 'developer'),
   },
+  {
+    name: 'a personal key',
+    isLive: true,
+    tries: 'first',
+    token: async (own) => await aPersonalKey(own, 'owner'),
+  },
   { name: 'no key', isLive: false, tries: 'first', token: () => undefined },
   {
     name: 'a revoked key',
@@ -68,6 +74,21 @@ export async function aServiceAccountKey(own: FullWorkspace, role: WorkspaceRole
     ).bind(workspaceId, 'service_account', id, role, now),
   ])
   return await aKey(own, { kind: 'service_account', owner_id: id })
+}
+
+/** The key of a person that has a role in the workspace alone. */
+async function aPersonalKey(own: FullWorkspace, role: WorkspaceRole): Promise<string> {
+  const now = Date.now()
+  const id = newId(now * 1000)
+  await bindings.DB.batch([
+    bindings.DB.prepare(
+      'INSERT INTO user (id, name, email, email_verified, created, updated) VALUES (?, ?, ?, 1, ?, ?)',
+    ).bind(id, aName('person'), `${id}@example.com`, now, now),
+    bindings.DB.prepare(
+      'INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created) VALUES (?, ?, ?, ?, ?)',
+    ).bind(own.workspace.id, 'user', id, role, formatTimestamp(now * 1000)),
+  ])
+  return await aKey(own, { kind: 'personal', owner_id: id, workspace_id: null })
 }
 
 export async function aKey(

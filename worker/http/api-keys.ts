@@ -9,7 +9,7 @@ import { endApiKey } from '../operations/revoke-api-key.ts'
 import { endpoint, idParam, type Api, type EndpointRequest } from './endpoint.ts'
 
 const tag = 'API keys'
-const DEFAULT_OVERLAP_SECONDS = 24 * 3600
+export const DEFAULT_OVERLAP_SECONDS = 24 * 3600
 
 /** The keys that are bound to the workspace. */
 export function addApiKeyRoutes(api: Api): void {
@@ -139,6 +139,10 @@ function requireFitting(body: z.infer<typeof apiKeyCreate>): void {
 
 async function roleOfOwner(workspace: Workspace, keyId: string): Promise<string | null> {
   const key = await findApiKey(workspace, keyId)
+  if (key?.kind === 'personal') {
+    // Its text would let whoever manages the workspace act as somebody else.
+    throw new DomainError('forbidden', 'Only its owner may rotate a personal key.')
+  }
   const owner =
     key?.kind === 'service_account'
       ? await findServiceAccount(workspace, key.owner_id ?? '')

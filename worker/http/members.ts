@@ -4,6 +4,7 @@ import { invitation, invitationCreate, member, memberUpdate } from '#core/wire/m
 import { DomainError } from '#domain/errors.ts'
 import { insertInvitation, listInvitations, revokeInvitation } from '#storage/invitations.ts'
 import { findMember, listMembers, removeMember, setMemberRole } from '#storage/members.ts'
+import { closeDoorbellsOf } from '../operations/personal-keys.ts'
 import { report } from '../operations/report.ts'
 import { mailerOf } from '../operations/send-mail.ts'
 import { issuerOf } from './api-keys.ts'
@@ -62,7 +63,11 @@ export function addMemberRoutes(api: Api): void {
       if ((await findMember(workspace, params.id)) === undefined) {
         notFound('Member')
       }
-      return (await removeMember(workspace, params.id)) ? { status: 204 } : lastOwner()
+      if (!(await removeMember(workspace, params.id))) {
+        lastOwner()
+      }
+      await closeDoorbellsOf(workspace, params.id)
+      return { status: 204 }
     },
   )
   addInvitations(api)

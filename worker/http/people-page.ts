@@ -6,18 +6,32 @@ const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --line: light-dark(#c8ccd4, #444b57); --accent: light-dark(#1f5bd8, #7aa5ff); }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#f5f6f8, #14171c); color: light-dark(#1a1d23, #e8eaee); }
 main { box-sizing: border-box; width: min(26rem, 100vw); padding: 2rem; }
+main.wide { width: min(44rem, 100vw); }
+@media (max-width: 30rem) { main { padding: 1.25rem; } }
 h1 { font-size: 1.4rem; margin: 0 0 1rem; }
+section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
+ul { list-style: none; margin: 1rem 0; padding: 0; display: grid; gap: .75rem; }
+li { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; justify-content: space-between; }
+li > span { flex: 1 1 14rem; overflow-wrap: anywhere; }
+li form { margin: 0; }
 form { display: grid; gap: 1rem; margin: 1rem 0; }
 label { display: grid; gap: .25rem; font-weight: 600; }
-input, button { font: inherit; padding: .6rem .7rem; border: 1px solid var(--line); border-radius: .4rem; }
-input { background: light-dark(#fff, #1d2128); color: inherit; }
+input, select, button, .button { font: inherit; padding: .6rem .7rem; border: 1px solid var(--line); border-radius: .4rem; box-sizing: border-box; max-width: 100%; }
+input, select { background: light-dark(#fff, #1d2128); color: inherit; }
 button { background: var(--accent); color: light-dark(#fff, #10131a); border-color: transparent; font-weight: 600; cursor: pointer; }
+button.plain, .button { background: transparent; color: var(--accent); border-color: var(--line); font-weight: 600; text-decoration: none; text-align: center; }
+.button { display: block; margin: .75rem 0; }
+.row { display: flex; flex-wrap: wrap; gap: .75rem; }
 a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .problem { border-left: 4px solid light-dark(#b3261e, #ff8a80); padding: .5rem .75rem; }
-h2 { font-size: 1.05rem; }
+h2 { font-size: 1.05rem; margin: 1.25rem 0 .5rem; }
+code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
+.secret { display: block; padding: .75rem; border: 1px solid var(--line); border-radius: .4rem; user-select: all; }
+.codes { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }
+.qr { display: block; width: 14rem; max-width: 100%; margin: 1rem auto; }
 .mail { white-space: pre-wrap; overflow-wrap: anywhere; }
-small { font-weight: 400; opacity: .8; }
+small { display: block; font-weight: 400; opacity: .8; }
 `
 
 /** Its hash is that of the very text: no blank may come between the tags and it. */
@@ -29,6 +43,8 @@ interface Page {
   title: string
   body: Fragment
   status?: 200 | 400 | 403 | 404 | 429
+  /** It has lists. */
+  isWide?: boolean
 }
 
 /** A page without scripts, which no other site can show in a frame or have its forms sent elsewhere. */
@@ -49,7 +65,7 @@ export async function showPage(context: Context<AppEnv>, page: Page): Promise<Re
           ${raw(STYLE_ELEMENT)}
         </head>
         <body>
-          <main>
+          <main class="${page.isWide === true ? 'wide' : ''}">
             <h1>${page.title}</h1>
             ${page.body}
           </main>
@@ -57,6 +73,16 @@ export async function showPage(context: Context<AppEnv>, page: Page): Promise<Re
       </html>`,
     page.status ?? 200,
   )
+}
+
+export const LINK_IS_GONE = 'This link was used already, has expired, or is not complete.'
+
+/** The same whoever has an account. */
+export async function sentPage(context: Context<AppEnv>): Promise<Response> {
+  return await showPage(context, {
+    title: 'Look into your mail',
+    body: html`<p>A mail with the next step is on its way to the address that you gave.</p>`,
+  })
 }
 
 export function problem(text: string | undefined): Fragment {
@@ -83,6 +109,19 @@ export function field({ name, label, type, autocomplete, value, hint }: Field): 
       required
     />
     ${hint === undefined ? '' : html`<small>${hint}</small>`}
+  </label>`
+}
+
+export function select(
+  name: string,
+  label: string,
+  options: readonly (readonly [string, string])[],
+): Fragment {
+  return html`<label
+    >${label}
+    <select name="${name}">
+      ${options.map(([value, text]) => html`<option value="${value}">${text}</option>`)}
+    </select>
   </label>`
 }
 

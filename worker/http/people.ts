@@ -8,6 +8,9 @@ import { AUTH_PATH, authFor } from './people-auth.ts'
  */
 const EVEN_MS = 600
 const EVEN = new Set(['/sign-up/email', '/request-password-reset', '/send-verification-email'])
+/** Told to whoever does not know the password, whether or not somebody has one. */
+const EVEN_IF_REFUSED = '/sign-in/email'
+const REFUSED = 401
 
 /** Signing up and in, sessions, passwords: better-auth's own routes. */
 export function addPeopleRoutes(app: Hono<AppEnv>): void {
@@ -17,8 +20,12 @@ export function addPeopleRoutes(app: Hono<AppEnv>): void {
 /** better-auth's answer to a request. */
 export async function answer(bindings: AppEnv['Bindings'], request: Request): Promise<Response> {
   const path = new URL(request.url).pathname.slice(AUTH_PATH.length)
-  const soonest = EVEN.has(path) ? pause(EVEN_MS) : Promise.resolve()
-  const [response] = await Promise.all([authFor(bindings, request).handler(request), soonest])
+  const isEven = EVEN.has(path)
+  const soonest = isEven || path === EVEN_IF_REFUSED ? pause(EVEN_MS) : Promise.resolve()
+  const response = await authFor(bindings, request).handler(request)
+  if (isEven || response.status === REFUSED) {
+    await soonest
+  }
   return response
 }
 

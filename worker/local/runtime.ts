@@ -157,12 +157,18 @@ function settingsOfEnvironment(): Record<string, string> {
     'HEADGATE_OWN_HOSTS',
     'HEADGATE_URL',
     'HEADGATE_SIGN_UP',
+    'HEADGATE_GITHUB_ID',
+    'HEADGATE_GITHUB_SECRET',
+    'HEADGATE_GOOGLE_ID',
+    'HEADGATE_GOOGLE_SECRET',
     'HEADGATE_MAIL_FROM',
     'HEADGATE_MAIL_URL',
     'HEADGATE_MAIL_HEADER',
     'HEADGATE_MAIL_BODY',
     'HEADGATE_REQUESTS_PER_KEY',
     'HEADGATE_REQUESTS_PER_WORKSPACE',
+    'HEADGATE_PLAN',
+    'HEADGATE_LIMITS',
   ]
   return Object.fromEntries(
     names.flatMap((name) => {
