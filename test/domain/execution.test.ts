@@ -6,6 +6,7 @@ import {
   acceptRun,
   claimRun,
   endExecution,
+  endOfExecution,
   isCurrent,
   LEASE_SECONDS,
   onTimer,
@@ -536,5 +537,26 @@ describe('in any order of things', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('endOfExecution', () => {
+  it('is when the execution ended, whatever becomes of the run after that', () => {
+    expect(endOfExecution(running(), 1)).toBe(null)
+    expect(endOfExecution(running(), 2)).toBe(0)
+    const ended = endExecution(running(), { signal: 'SIGKILL' }, aMoment(seconds(10)))
+    expect(endOfExecution(ended, 1)).toBe(seconds(10))
+    const again = to(ended, { type: 'SCHEDULED' }, seconds(20))
+    expect(endOfExecution(again, 1)).toBe(seconds(10))
+    const next = claimRun(again, B, aMoment(seconds(30)))
+    expect(endOfExecution(next, 1)).toBe(seconds(10))
+    expect(endOfExecution(next, 2)).toBe(null)
+  })
+
+  it('is long ago for a run that was deleted, and the end of the run where nobody knows better', () => {
+    const gone = running()
+    expect(endOfExecution({ ...gone, record: { ...gone.record, deleted: true } }, 1)).toBe(0)
+    const back = aHomeRun(inState({ type: 'COMPLETED' }, { end_time: at(-5) }), { fence: 7 })
+    expect(endOfExecution(back, 1)).toBe(seconds(-5))
   })
 })

@@ -165,6 +165,7 @@ async function aToken(given: { expires?: number; secret?: string } = {}) {
     flow_run_id: '00000000-0000-4000-8000-000000000000',
     fence: 1,
     home_key: '00000000',
+    issued: Math.floor(Date.now() / 1000),
     expires: given.expires ?? Math.floor(Date.now() / 1000) + 60,
   })
 }

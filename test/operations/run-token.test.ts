@@ -14,6 +14,7 @@ const claims: RunClaims = {
   flow_run_id: crypto.randomUUID(),
   fence: 3,
   home_key: '0000ffff',
+  issued: 3_999_999_000,
   expires: 4_000_000_000,
 }
 const payloadOf = (text: string) =>
@@ -74,6 +75,7 @@ describe('the API asked with a run token', () => {
         flow_run_id: run.id,
         fence: 0,
         home_key: run.id.slice(28),
+        issued: now,
         expires: now + 60,
         ...given,
       })

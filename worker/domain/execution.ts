@@ -48,6 +48,8 @@ export interface HomeRun {
   lost: boolean
   /** By when it must have begun, once it is accepted. */
   start_by?: Micros | null
+  /** When its last execution that is over ended, and that one's number. */
+  ended?: { fence: number; at: Micros }
   /** Its execution has ended without a state that says so: what it had started in its process ends as well. */
   orphaned?: boolean
   /** By which it holds its deployment's slot where no agent leases it. */
@@ -60,6 +62,8 @@ export interface HomeRun {
   infrastructure_attempts: number
   /** When the alarm must look at it again. */
   timer_at: Micros | null
+  /** It was made long ago, and has come back from the store. */
+  from_store?: true
   /** How many of its states have been turned into messages to others. */
   told: number
 }
@@ -111,8 +115,32 @@ export function transit(run: HomeRun, proposed: ProposedState, moment: Moment): 
 export function settled(run: HomeRun, now: Micros): HomeRun {
   const live =
     run.liveness === 'leased' ? run.live : run.liveness === 'reported' && isOccupied(run.record)
-  const next = live ? { ...run, live } : { ...run, live, slot_lease: null, slot_lost: false }
+  const next = live
+    ? { ...run, live }
+    : { ...run, ...justEnded(run, now), live, slot_lease: null, slot_lost: false }
   return { ...next, timer_at: timerOf(next, now) }
+}
+
+/** Notes when an execution that an agent held ended. */
+function justEnded(run: HomeRun, now: Micros): Pick<HomeRun, 'ended'> {
+  const isNoted = run.liveness !== 'leased' || run.ended?.fence === run.fence
+  return isNoted ? {} : { ended: { fence: run.fence, at: now } }
+}
+
+/** When an execution was over; null while it lives. The epoch where all that is known is that it is long ago. */
+export function endOfExecution(run: HomeRun, fence: number): Micros | null {
+  if (run.record.deleted) {
+    return 0
+  }
+  if (run.live && run.liveness === 'leased' && run.fence === fence) {
+    return null
+  }
+  return run.ended?.fence === fence ? run.ended.at : endOfRun(run.record)
+}
+
+/** When a run came to its end, no execution of it being alive. */
+export function endOfRun({ end_time }: Pick<FlowRunRecord, 'end_time'>): Micros {
+  return (end_time === null ? undefined : parseTimestamp(end_time)) ?? 0
 }
 
 /** Whether a run that no agent leases occupies its slot: also while it waits inside its process. */

@@ -211,12 +211,14 @@ export function openDoorbell(
 async function toClaimed(home: Home, run: HomeRun): Promise<ClaimedRun> {
   const deployment =
     run.record.deployment_id === null ? undefined : home.store.deployment(run.record.deployment_id)
+  const issued = Math.floor(home.now() / MICROS_PER_SECOND)
   const token = await signRunToken(home.bindings.HEADGATE_SECRET, {
     workspace_id: home.known().workspace_id,
     flow_run_id: run.record.id,
     fence: run.fence,
     home_key: home.known().home_key,
-    expires: Math.floor(home.now() / MICROS_PER_SECOND) + RUN_TOKEN_SECONDS,
+    issued,
+    expires: issued + RUN_TOKEN_SECONDS,
   })
   return {
     flow_run: home.toWire(run),

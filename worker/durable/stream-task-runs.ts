@@ -39,8 +39,12 @@ interface Surroundings {
   workspace(): Workspace
   deferred: Pick<DeferredTasks, 'expect' | 'deliver'>
   waitUntil(promise: Promise<unknown>): void
+  /** Ends the object where the store says that its workspace was deleted. */
+  eraseIfTold(write: Promise<void>): Promise<void>
   /** A time at which the alarm is wanted may have changed. */
   changed(): void
+  /** So many more task runs have been recorded; less than none where one was taken for new that was not. */
+  counted(more: number): void
 }
 
 /** The task runs of a stream, which is the only one to write them. */
@@ -73,7 +77,10 @@ export class StreamTaskRuns {
         const ids = this.#store.idsAfter(after, limit)
         return { ids, next: ids.length < limit ? null : (ids.at(-1) ?? null) }
       },
-      write: (json, count) => upsertReplicas(this.#deps.workspace().database, taskRun, json, count),
+      write: (json, count) =>
+        this.#deps.eraseIfTold(
+          upsertReplicas(this.#deps.workspace().database, taskRun, json, count),
+        ),
       acknowledged: (rows) => {
         this.#afterFlush(rows)
       },
@@ -107,7 +114,7 @@ export class StreamTaskRuns {
 
   /**
    * Records what a batch of events reports, in the caller's transaction.
-   * @returns for each report whether it said anything new; `undefined` where its flow run was deleted
+   * @returns for each report whether it said anything new; `undefined` where its flow run was deleted, or is not the task run's
    */
   record(reports: readonly TaskRunEvent[], now: Micros): (boolean | undefined)[] {
     const text = formatTimestamp(now)
@@ -119,8 +126,12 @@ export class StreamTaskRuns {
       }
       const key = naturalKey(keyOf(reported))
       const run = known.byId.get(reported.task_run_id) ?? known.byId.get(known.byKey.get(key) ?? '')
+      if (run !== undefined && isOfAnother(run, reported.flow_run_id)) {
+        return undefined
+      }
       const next = recordTaskRun(run, reported, text)
       if (next !== undefined) {
+        this.#deps.counted(run === undefined ? 1 : 0)
         known.byId.set(next.id, next)
         known.byKey.set(key, next.id)
         changed.add(next.id)
@@ -166,6 +177,7 @@ export class StreamTaskRuns {
     if (merged) {
       this.#merged.add(run.id)
     }
+    this.#deps.counted(1)
     this.#deps.deferred.expect(run)
     await Promise.all([this.#settle(run), this.#deps.deferred.deliver(now)])
     return { taskRun: toTaskRun(run, now), created: true }
@@ -374,6 +386,11 @@ export class StreamTaskRuns {
   }
 
   #adopt(local: TaskRunRecord, stored: TaskRunRecord): void {
+    this.#deps.counted(-1)
+    if (isOfAnother(stored, local.flow_run_id)) {
+      this.#forget([local.id])
+      return
+    }
     const joined = mergeTaskRuns(stored, local)
     if (joined.id !== local.id) {
       this.#forget([local.id])
@@ -510,6 +527,11 @@ function keyOf({ task_run_id, flow_run_id, task_run }: TaskRunEvent): TaskRunKey
 function naturalKey(key: TaskRunKey): string {
   const { id, flow_run_id, task_key, dynamic_key } = key
   return JSON.stringify(flow_run_id === null ? [id] : [flow_run_id, task_key, dynamic_key])
+}
+
+/** A task run stays with its flow run, whatever else is reported of it. Who works off a deferred one may not know its flow run. */
+function isOfAnother(run: TaskRunRecord, flowRunId: string | null): boolean {
+  return flowRunId !== null && run.flow_run_id !== flowRunId
 }
 
 function hasKey(run: TaskRunRecord, key: Omit<TaskRunKey, 'id'>): boolean {

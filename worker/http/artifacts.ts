@@ -20,6 +20,7 @@ import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 import { jsonAnswer } from './json-answer.ts'
 import { toSlice } from './page.ts'
+import { reaches, requireWithin, type Asker } from './run-reach.ts'
 
 const tag = 'Artifacts'
 
@@ -39,9 +40,11 @@ function addRoutesOfOne(api: Api): void {
       summary: 'Make an artifact; with a key it is the newest of that key',
       body: artifactCreate,
       answers: { 201: artifact },
+      errors: [404],
     },
     async (request) => {
       const { key, type, flow_run_id, task_run_id, ...content } = request.body
+      await requireWithin(request, [flow_run_id])
       const made = await artifacts.insertArtifact(
         request.workspace,
         {
@@ -89,7 +92,9 @@ function addRoutesOfOne(api: Api): void {
       answers: { 204: null },
       errors: [404],
     },
-    async ({ workspace, params, body, bodyText, now }) => {
+    async (request) => {
+      const { workspace, params, body, bodyText, now } = request
+      await requireArtifactWithin(request, params.id)
       const fields = artifactContent(body, bodyText)
       return (await artifacts.updateArtifact(workspace, params.id, fields, now))
         ? { status: 204 }
@@ -215,6 +220,16 @@ function addCollections(api: Api): void {
       body: await artifacts.countArtifactCollections(workspace, ofCollections(body)),
     }),
   )
+}
+
+/** A run changes its own artifacts, and those of the runs that came of it. */
+async function requireArtifactWithin(asker: Asker, id: string): Promise<void> {
+  if (asker.caller.kind === 'run') {
+    const { flow_run_id } = (await artifacts.findArtifact(asker.workspace, id)) ?? notFound()
+    if (flow_run_id === null || !(await reaches(asker, flow_run_id))) {
+      notFound()
+    }
+  }
 }
 
 /** A collection is judged by the artifact that it shows. */

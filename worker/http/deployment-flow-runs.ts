@@ -4,7 +4,7 @@ import { timestamp, uuid } from '#core/wire/common.ts'
 import { deploymentFlowRunCreate } from '#core/wire/deployment.ts'
 import { flowRun } from '#core/wire/flow-run.ts'
 import { MAX_PAGE } from '#core/wire/query.ts'
-import { DomainError } from '#domain/errors.ts'
+import { DomainError, domainFault } from '#domain/errors.ts'
 import { recordDeploymentsPolled } from '#storage/deployments.ts'
 import { listFlowRuns } from '#storage/flow-runs.ts'
 import { getDeployment } from '../operations/change-deployment.ts'
@@ -12,6 +12,7 @@ import { createFlowRunFromDeployment, type CreatedFlowRun } from '../operations/
 import { createFlowRunsFromDeployment } from '../operations/create-flow-runs.ts'
 import { endpoint, type Api } from './endpoint.ts'
 import { toSlice } from './page.ts'
+import { requireTasksWithin } from './run-reach.ts'
 
 const tag = 'Deployments'
 const idParam = z.object({ id: z.string().toLowerCase() })
@@ -52,10 +53,12 @@ export function addDeploymentFlowRunRoutes(api: Api): void {
       params: idParam,
       body: deploymentFlowRunCreate,
       answers: { 200: flowRun, 201: flowRun },
-      errors: [400, 404, 409, 503],
+      errors: [400, 402, 404, 409, 503],
       survivesOutage: true,
     },
-    async ({ workspace, caller, params, body, now }) => {
+    async (request) => {
+      const { workspace, caller, params, body, now } = request
+      await requireTasksWithin(request, [body.parent_task_run_id])
       const { run, created } = await createFlowRunFromDeployment(
         workspace,
         caller,
@@ -76,7 +79,7 @@ export function addDeploymentFlowRunRoutes(api: Api): void {
       params: idParam,
       body: z.array(deploymentFlowRunCreate),
       answers: { 200: bulkResult },
-      errors: [400, 404],
+      errors: [400, 402, 404],
     },
     async ({ workspace, caller, params, body, now }) => {
       if (body.length > MAX_BULK) {
@@ -102,20 +105,27 @@ export function addDeploymentFlowRunRoutes(api: Api): void {
       params: idParam,
       body: flowRunsCreate,
       answers: { 200: flowRunsCreated },
-      errors: [404, 503],
+      errors: [402, 404, 503],
     },
-    async ({ workspace, caller, params, body, now }) => ({
-      status: 200,
-      body: {
-        flow_runs: await createFlowRunsFromDeployment(
-          workspace,
-          caller,
-          params.id,
-          body.flow_runs,
-          now,
-        ),
-      },
-    }),
+    async (request) => {
+      const { workspace, caller, params, body, now } = request
+      await requireTasksWithin(
+        request,
+        body.flow_runs.map((run) => run.parent_task_run_id),
+      )
+      return {
+        status: 200,
+        body: {
+          flow_runs: await createFlowRunsFromDeployment(
+            workspace,
+            caller,
+            params.id,
+            body.flow_runs,
+            now,
+          ),
+        },
+      }
+    },
   )
   endpoint(
     api,
@@ -154,8 +164,9 @@ function toBulkResult(
     return { flow_run_id: result.value.run.id, status: 'CREATED', error: null }
   }
   // What is not the request's fault fails the whole request, which may then be repeated.
-  if (!(result.reason instanceof DomainError) || result.reason.code === 'unavailable') {
+  const fault = domainFault(result.reason)
+  if (fault === undefined || fault.code === 'unavailable') {
     throw result.reason
   }
-  return { flow_run_id: null, status: 'FAILED', error: result.reason.message }
+  return { flow_run_id: null, status: 'FAILED', error: fault.message }
 }

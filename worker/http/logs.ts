@@ -7,6 +7,7 @@ import { objectContext } from '../operations/object-context.ts'
 import { readFlowRun } from '../operations/read-flow-run.ts'
 import { logShardsOf, logShardStub } from '../operations/stubs.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
+import { requireWithin } from './run-reach.ts'
 
 const tag = 'Logs'
 
@@ -20,11 +21,15 @@ export function addLogRoutes(api: Api): void {
       summary: 'Keep log lines; a batch that is sent again within ten minutes is kept once',
       body: z.array(logCreate),
       answers: { 201: z.null() },
-      errors: [403, 413, 503],
+      errors: [403, 404, 413, 503],
       survivesOutage: true,
     },
-    async ({ workspace, body, now }) => {
-      await appendLogs(workspace, body, now)
+    async (request) => {
+      await requireWithin(
+        request,
+        request.body.map((line) => line.flow_run_id),
+      )
+      await appendLogs(request.workspace, request.body, request.now)
       return { status: 201, body: null }
     },
   )

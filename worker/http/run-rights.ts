@@ -24,3 +24,15 @@ const WRITES: ReadonlySet<string> = new Set([
 export function runMay(method: string, path: string): boolean {
   return permissionOf(method, path) === 'see' || WRITES.has(`${method} ${path}`)
 }
+
+/**
+ * Which flow run the path may name: `any` that a viewer sees; one `within` the token's reach, which is its own and those that came
+ * of it; or `kin`, one within reach or one that it came of itself, since who is sent an input answers with one. Routes whose bodies
+ * name runs judge them by the same rule (`run-reach`).
+ */
+export function reachOf(method: string, path: string): 'any' | 'within' | 'kin' {
+  if (!path.startsWith('/flow_runs/{id}') || permissionOf(method, path) === 'see') {
+    return 'any'
+  }
+  return `${method} ${path}` === 'post /flow_runs/{id}/input' ? 'kin' : 'within'
+}

@@ -17,9 +17,11 @@ import { countTaskRuns, listTaskRuns } from '#storage/task-runs.ts'
 import type { Workspace } from '#storage/workspace.ts'
 import { findTaskRun, findTaskRunState, type FoundTaskRun } from '../operations/find-task-run.ts'
 import { objectContext } from '../operations/object-context.ts'
+import { noteTaskRun } from '../operations/run-lineage.ts'
 import { eventStreamStub } from '../operations/stubs.ts'
 import { endpoint, idParam, type Api } from './endpoint.ts'
 import { toPage, toSlice } from './page.ts'
+import { requireTaskOf, requireWithin } from './run-reach.ts'
 
 const tag = 'Task runs'
 
@@ -36,9 +38,12 @@ export function addTaskRunRoutes(api: Api): void {
       errors: [403, 409, 503],
       survivesOutage: true,
     },
-    async ({ workspace, body, now }) => {
+    async (request) => {
+      const { workspace, body, now } = request
+      await requireWithin(request, [body.flow_run_id])
       const stream = eventStreamStub(workspace, body.flow_run_id ?? null)
       const made = await stream.createTaskRun(objectContext(workspace), body, now)
+      noteTaskRun(workspace, made.taskRun)
       return { status: made.created ? 201 : 200, body: made.taskRun }
     },
   )
@@ -73,8 +78,10 @@ export function addTaskRunRoutes(api: Api): void {
       errors: [403, 404, 503],
       survivesOutage: true,
     },
-    async ({ workspace, params, body, now }) => {
-      const { stream } = await requireTaskRun(workspace, params.id)
+    async (request) => {
+      const { workspace, params, body, now } = request
+      const { run, stream } = await requireTaskRun(workspace, params.id)
+      await requireTaskOf(request, run.flow_run_id)
       const context = objectContext(workspace)
       return (await stream.updateTaskRun(context, params.id, body, now))
         ? { status: 204 }
@@ -117,8 +124,10 @@ function addTaskRunStates(api: Api): void {
       errors: [403, 404, 503],
       survivesOutage: true,
     },
-    async ({ workspace, params, body, now }) => {
-      const { stream } = await requireTaskRun(workspace, params.id)
+    async (request) => {
+      const { workspace, params, body, now } = request
+      const { run, stream } = await requireTaskRun(workspace, params.id)
+      await requireTaskOf(request, run.flow_run_id)
       const answer = await stream.setTaskRunState(
         objectContext(workspace),
         params.id,

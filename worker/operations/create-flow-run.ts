@@ -24,6 +24,7 @@ import { hydrateRequest } from './hydrate-parameters.ts'
 import { hydrateTemplate } from './hydrate-template.ts'
 import { readDeploymentToRun } from './read-deployment.ts'
 import { readFlow } from './read-flow.ts'
+import { noteFlowRun } from './run-lineage.ts'
 import { homeStub } from './stubs.ts'
 
 /** Who asks for a run. */
@@ -259,6 +260,7 @@ async function make(
   if (result === undefined) {
     throw new Error(`home ${key} made no run of one request`)
   }
+  noteFlowRun(workspace, result.run)
   return result
 }
 

@@ -5,6 +5,8 @@ export interface RunClaims {
   /** The number of the execution that holds the token: the token ends with it. */
   fence: number
   home_key: string
+  /** Seconds since the epoch. */
+  issued: number
   /** Seconds since the epoch: after that it is refused without asking the home. */
   expires: number
 }
