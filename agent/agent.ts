@@ -4,8 +4,10 @@ import type { WorkPool } from '../core/wire/work-pool.ts'
 import { type AgentLog, agentLog } from './agent-log.ts'
 import { callPersistently, sentence } from './calls.ts'
 import { ApiError } from '../core/client.ts'
+import type { Credential } from './credential.ts'
 import { type AgentConfig, agentConfig, type AgentOptions, MAX_RUNS } from './config.ts'
 import { Doorbell } from './doorbell.ts'
+import { ownKey } from './enrol.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { FatalError } from './fatal-error.ts'
 import { Finishes } from './finishes.ts'
@@ -46,7 +48,14 @@ export async function startAgent(options: AgentOptions): Promise<ExitCode> {
       name: config.name,
     })
     try {
-      return await serve(config, identity, trust, log)
+      const { client, pool, name } = config
+      const key = await ownKey({ client, pool, name, token: options.enrol }, identity, log)
+      return await serve(
+        key === undefined ? config : { ...config, client: key.over(client) },
+        identity,
+        { trust, key },
+        log,
+      )
     } finally {
       await identity.release()
     }
@@ -67,7 +76,7 @@ function writeToStandardError(line: string): void {
 async function serve(
   config: AgentConfig,
   identity: Identity,
-  trust: Trust,
+  { trust, key }: { trust: Trust; key: Credential | undefined },
   log: AgentLog,
 ): Promise<ExitCode> {
   const limit = trust.limit(config.limit)
@@ -100,6 +109,8 @@ async function serve(
     process.on('SIGHUP', readAnew)
   }
   try {
+    // It ends with the signal; a key that can't be replaced is met by all others.
+    void key?.keepFresh(config.client, { log, what: 'replace the key', signal: end.signal })
     const recovered = await recover(shared, identity.runsFolder, log)
     const working = work(config, identity, log, { shared, trust }, ladder, recovered)
     await Promise.race([working, ladder.killed, fatal.promise])

@@ -18,23 +18,31 @@ export const MAX_PAUSE_MS = 30_000
  */
 export async function callPersistently<T>(
   call: () => Promise<T>,
-  { log, what, signal }: PersistentCall,
+  options: PersistentCall,
 ): Promise<T> {
-  let failures = 0
   try {
-    return await withRetry(call, {
-      attempts: Number.POSITIVE_INFINITY,
-      baseMs: 500,
-      maxMs: MAX_PAUSE_MS,
-      signal,
-      onRetry: (error) => {
-        failures += 1
-        noteFailure(log, what, failures, error)
-      },
-    })
+    return await persist(call, options)
   } catch (error) {
     throw errorKind(error) === 'fatal' ? toFatalError(error) : error
   }
+}
+
+/** The same, where any answer is told as the ApiError that it is. */
+export async function persist<T>(
+  call: () => Promise<T>,
+  { log, what, signal }: PersistentCall,
+): Promise<T> {
+  let failures = 0
+  return await withRetry(call, {
+    attempts: Number.POSITIVE_INFINITY,
+    baseMs: 500,
+    maxMs: MAX_PAUSE_MS,
+    signal,
+    onRetry: (error) => {
+      failures += 1
+      noteFailure(log, what, failures, error)
+    },
+  })
 }
 
 /** Says the first failure, and then each twentieth, so that an outage does not fill the disk. */

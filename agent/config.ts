@@ -9,6 +9,8 @@ import type { TrustOptions } from './trust/trust.ts'
 export interface AgentOptions extends TrustOptions {
   client: Client
   pool: string
+  /** The token of an enrolment, by which the agent gets a key of its own unless it has one. */
+  enrol?: string | undefined
   /** Absent or empty: all queues of the pool. */
   queues?: string[] | undefined
   /** How many runs at once; absent: as many as one renewal can carry. */

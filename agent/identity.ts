@@ -11,6 +11,8 @@ import { parseJson, readText } from './run-folder.ts'
 export interface Identity {
   agentId: string
   runsFolder: string
+  /** Where the key is that it has got for itself (`credential.ts`). */
+  credentialFile: string
   /** Lets another process take over the identity. */
   release(): Promise<void>
 }
@@ -39,7 +41,12 @@ export async function takeIdentity(facts: IdentityFacts): Promise<Identity> {
   await mkdir(runsFolder, { recursive: true, mode: 0o700 })
   const lock = join(folder, 'lock')
   await takeLock(lock, facts)
-  return { agentId, runsFolder, release: () => rm(lock, { force: true }) }
+  return {
+    agentId,
+    runsFolder,
+    credentialFile: join(folder, 'credential.json'),
+    release: () => rm(lock, { force: true }),
+  }
 }
 
 async function findOrMakeId({ agentsFolder, apiUrl, pool, name }: IdentityFacts): Promise<string> {

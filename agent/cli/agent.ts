@@ -3,13 +3,17 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
+import type { Client } from '../../core/client.ts'
+import { EXIT } from '../exit-codes.ts'
 import packageFile from '../package/package.json' with { type: 'json' }
 import type { SignatureMode } from '../trust/trust.ts'
+import { CliError } from './cli-error.ts'
 import { type Session, withApi } from './command.ts'
 import { collect, wholeNumber } from './parameters.ts'
 
 interface StartOptions {
   pool: string
+  enrol?: string
   queue?: string[]
   limit?: number
   name?: string
@@ -38,6 +42,12 @@ export function addAgentCommands(program: Command): void {
     .command('start')
     .description('serve a work pool until it is stopped')
     .requiredOption('-p, --pool <name>', 'the work pool')
+    .addOption(
+      new Option(
+        '--enrol <token>',
+        'of `headgate enrolment create`: the agent gets a key of its own, unless it has one',
+      ).env('HEADGATE_ENROLMENT_TOKEN'),
+    )
     .option('-q, --queue <name>', 'only this queue; may be repeated', collect)
     .option('-l, --limit <n>', 'how many runs at once', wholeNumber(1))
     .option('-n, --name <name>', "the agent's name; default: the host's")
@@ -57,6 +67,49 @@ export function addAgentCommands(program: Command): void {
     .addOption(new Option('--policy <file>', 'what this host allows').env('HEADGATE_POLICY'))
     .addHelpText('after', CODES)
     .action(withApi(start))
+  group
+    .command('enrol')
+    .description('get this agent a key of its own, without starting it')
+    .argument('[token]', 'of `headgate enrolment create`; default: HEADGATE_ENROLMENT_TOKEN')
+    .requiredOption('-p, --pool <name>', 'the work pool')
+    .option('-n, --name <name>', "the agent's name; default: the host's")
+    .action(withApi(enrol))
+}
+
+async function enrol(
+  { client, out }: Session,
+  options: Pick<StartOptions, 'pool' | 'name'>,
+  token: string | undefined,
+): Promise<void> {
+  const given = token ?? process.env['HEADGATE_ENROLMENT_TOKEN']
+  if (!given) {
+    throw new CliError(
+      EXIT.usage,
+      'There is no token.',
+      'Make one with `headgate enrolment create NAME --pool POOL`.',
+    )
+  }
+  const [{ enrolAgent }, { agentLog }] = await Promise.all([
+    import('../enrol.ts'),
+    import('../agent-log.ts'),
+  ])
+  const log = agentLog({ json: out.json, write: (line) => void process.stderr.write(line) })
+  const enrolled = await enrolAgent({ ...placeOf(client, options), enrol: given }, log)
+  out.result({ agent_id: enrolled.agentId, name: enrolled.name }, () =>
+    out.line(`Agent '${enrolled.name}' has a key of its own for pool '${options.pool}'.`),
+  )
+}
+
+/** Who the agent is, and where it keeps what it must not forget. */
+function placeOf(client: Client, { pool, name }: Pick<StartOptions, 'pool' | 'name'>) {
+  return {
+    client,
+    pool,
+    name,
+    home: resolve(process.env['HEADGATE_HOME'] || join(homedir(), '.headgate')),
+    version: packageFile.version,
+    headgateScript: realpathSync(process.argv[1] ?? ''),
+  }
 }
 
 async function start({ client, out }: Session, options: StartOptions): Promise<void> {
@@ -66,18 +119,14 @@ async function start({ client, out }: Session, options: StartOptions): Promise<v
   // Loaded here only: no other command needs the agent.
   const { startAgent } = await import('../agent.ts')
   process.exitCode = await startAgent({
-    client,
-    pool: options.pool,
+    ...placeOf(client, options),
+    // Supervisors often set a variable to nothing to have it not set.
+    enrol: options.enrol || undefined,
     queues: options.queue,
     limit: options.limit,
-    name: options.name,
-    // Supervisors often set a variable to nothing to have it not set.
     trustedKeys: options.trustedKeys ? resolve(options.trustedKeys) : undefined,
     signatures: options.signatures,
     policy: options.policy ? resolve(options.policy) : undefined,
-    home: resolve(process.env['HEADGATE_HOME'] || join(homedir(), '.headgate')),
-    version: packageFile.version,
-    headgateScript: realpathSync(process.argv[1] ?? ''),
     json: out.json,
   })
 }

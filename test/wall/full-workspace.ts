@@ -336,6 +336,11 @@ async function addCallers(full: FullWorkspace): Promise<void> {
     (await call(full.key, 'POST', path, body)).body as { id: string; name: string }
   const key = await made('/keys', { name: aName('api_key'), kind: 'agent' })
   add(full, 'api_key', key.id, key.name)
+  const enrolment = await made('/enrolments', {
+    name: aName('enrolment'),
+    work_pools: [nameOf(full, 'work_pool')],
+  })
+  add(full, 'enrolment', enrolment.id, enrolment.name)
   const role = 'viewer'
   const account = await made('/service_accounts', { name: aName('service_account'), role })
   add(full, 'service_account', account.id, account.name)

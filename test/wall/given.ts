@@ -24,9 +24,16 @@ const span: Give = () => ({
 /** Else it would fire at each event, and do what it says. */
 const idle: Give = () => ({ body: { enabled: false } })
 
+/** A key as an agent makes it. */
+const agentKey = (): Given => ({
+  body: { key_hash: crypto.randomUUID().replaceAll('-', '').repeat(2), key_hint: 'hg_key_…0000' },
+})
+
 /** By operation. A new one belongs here only when the test says that its request is refused. */
 const GIVEN: Record<string, Give> = {
   'GET /events/filter/next': ({ pageToken }) => ({ query: { 'page-token': pageToken } }),
+  'POST /agents/enrol': agentKey,
+  'POST /agents/key': agentKey,
   'POST /automations/': idle,
   'PUT /automations/{id}': idle,
   'POST /events': event,

@@ -63,6 +63,7 @@ const operations = closed.filter((route) => !isSocket(route) && !isOfHolder(rout
 /** Who may do it is still refused what would give more rights than his own. */
 const GRANTS: ReadonlySet<string> = new Set([
   'POST /service_accounts',
+  'POST /enrolments',
   'PATCH /members/{id}',
   'POST /members/invitations',
 ])
