@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Json } from '#core/wire/common.ts'
 import { findVariableByName, listVariablesByNames } from '#storage/variables.ts'
-import { aWorkspace, API_URL, fetchWorker } from '../support/workspace.ts'
+import { signRunToken } from '../../worker/operations/run-token.ts'
+import { call } from '../support/call.ts'
+import { aServiceAccountKey } from '../wall/callers.ts'
+import { aWorkspace, API_URL, bindings, clientOf, fetchWorker } from '../support/workspace.ts'
 
 const NOWHERE = '00000000-0000-4000-8000-000000000000'
 const names = (variables: { name: string }[]) => variables.map((variable) => variable.name)
@@ -112,4 +115,127 @@ test.for([
     body === undefined ? undefined : JSON.stringify(body),
   )
   expect(response.status, await response.text()).toBe(status)
+})
+
+describe('a secret variable', () => {
+  const MASK = '********'
+  const value = { token: 'hush', port: 1.0 }
+
+  async function aSecret() {
+    const own = await aWorkspace()
+    const made = await own.client.createVariable({
+      name: 'secret',
+      value,
+      secret: true,
+      tags: ['x'],
+    })
+    const kept = async () =>
+      await own.workspace.database
+        .prepare('SELECT value, secret FROM variable WHERE workspace_id = ? AND id = ?')
+        .bind(own.workspace.id, made.id)
+        .first<{ value: string; secret: number | null }>()
+    const read = async (path: string, key = own.key) => await call(key, 'GET', `/variables/${path}`)
+    return { ...own, made, kept, read }
+  }
+
+  test('is sealed, and shown by its name to who may read secrets, by its id to who asks for it', async () => {
+    const { client, key, made, kept, read } = await aSecret()
+    expect(made).toMatchObject({ value: MASK, secret: true, tags: ['x'] })
+    expect((await kept())?.value).toMatch(/^2\./)
+    expect(JSON.stringify(await kept())).not.toContain('hush')
+    expect(await client.filterVariables()).toMatchObject([{ value: MASK, secret: true }])
+    expect((await read(made.id)).body).toMatchObject({ value: MASK })
+    expect((await read(`${made.id}?include_secrets=true`)).body).toMatchObject({ value })
+    // Its form is kept, too.
+    const text = await (await send(key, 'GET', 'name/secret')).text()
+    expect(text).toContain(JSON.stringify(value))
+    expect(await client.createVariable({ name: 'plain', value: 1 })).not.toHaveProperty('secret')
+  })
+
+  test('is masked for who may not read secrets', async () => {
+    const { workspace, client, key, made, read } = await aSecret()
+    const viewer = await aServiceAccountKey({ workspace } as never, 'viewer')
+    expect((await read('name/secret', viewer)).body).toMatchObject({ value: MASK })
+    expect((await read(made.id, viewer)).body).toMatchObject({ value: MASK })
+    for (const path of [made.id, 'name/secret']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect((await read(`${path}?include_secrets=true`, viewer)).status).toBe(403)
+    }
+    const writes = await client.createApiKey({
+      name: 'writes',
+      kind: 'workspace',
+      scopes: ['see', 'write'],
+    })
+    const laidOpen = await call(writes.key, 'PATCH', '/variables/name/secret', { secret: false })
+    expect(laidOpen.status).toBe(422)
+    expect(JSON.stringify(laidOpen.body)).not.toContain('hush')
+    expect((await read('name/secret', key)).body).toMatchObject({ value })
+  })
+
+  test('is read by the code of a run', async () => {
+    const { workspace } = await aSecret()
+    const now = Math.floor(Date.now() / 1000)
+    const token = await signRunToken(bindings.HEADGATE_SECRET, {
+      workspace_id: workspace.id,
+      flow_run_id: NOWHERE,
+      fence: 1,
+      home_key: '00000000',
+      issued: now,
+      expires: now + 60,
+    })
+    expect((await clientOf(token).readVariable('secret')).value).toEqual(value)
+    await clientOf(token).updateVariable('secret', { value: 'new' })
+    expect((await clientOf(token).readVariable('secret')).value).toBe('new')
+  })
+
+  test('stays secret through changes, and becomes so or ends to be by what is asked', async () => {
+    const { client, kept } = await aSecret()
+    const shown = async () => (await client.readVariable('secret')).value
+    // A form sends back what it was shown.
+    await client.updateVariable('secret', { value: MASK, tags: ['y'] })
+    expect(await shown()).toEqual(value)
+    await client.updateVariable('secret', { value: 'quiet' })
+    expect(await shown()).toBe('quiet')
+    expect((await kept())?.secret).toBe(1)
+    await expect(
+      client.updateVariable('secret', { value: MASK, secret: false }),
+    ).rejects.toMatchObject({
+      status: 422,
+    })
+    await client.updateVariable('secret', { value: 'open', secret: false })
+    expect(await kept()).toEqual({ value: '"open"', secret: null })
+    await client.updateVariable('secret', { secret: true })
+    expect(await kept()).toMatchObject({ value: expect.stringMatching(/^2\./), secret: 1 })
+    expect(await shown()).toBe('open')
+    await client.deleteVariable('secret')
+    await expect(client.readVariable('secret')).rejects.toMatchObject({ status: 404 })
+  })
+
+  test('is lost by none of many changes at once', async () => {
+    const { client, kept } = await aSecret()
+    await client.updateVariable('secret', { value: 'start', secret: false })
+    await Promise.allSettled([
+      client.updateVariable('secret', { secret: true }),
+      ...Array.from({ length: 6 }, (_, index) =>
+        client.updateVariable('secret', { value: `value ${index}` }),
+      ),
+    ])
+    expect((await kept())?.secret).toBe(1)
+    expect((await client.readVariable('secret')).value).toMatch(/^(start|value \d)$/)
+  })
+
+  test('is worked into no parameters', async () => {
+    const { client } = await aSecret()
+    const flow = await client.createFlow({ name: 'flow' })
+    const deployment = await client.createDeployment({ name: 'd', flow_id: flow.id })
+    const parameters = {
+      a: { __prefect_kind: 'workspace_variable', variable_name: 'secret' },
+    }
+    await expect(
+      client.createFlowRunFromDeployment(deployment.id, {
+        parameters,
+        enforce_parameter_schema: false,
+      }),
+    ).rejects.toMatchObject({ status: 400, message: expect.stringMatching(/'secret' is secret/) })
+  })
 })

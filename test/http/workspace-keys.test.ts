@@ -56,6 +56,8 @@ test('a new key seals all secrets of its workspace anew, and all of them can be 
       .run()
   }
   const before = await sealedTexts(workspace)
+  await own.client.createVariable({ name: 'secret', value: 'quiet', secret: true })
+  await own.client.createVariable({ name: 'plain', value: 'loud' })
 
   vi.useFakeTimers({ toFake: ['Date'] })
   const job = await own.client.rotateWorkspaceKey()
@@ -67,7 +69,7 @@ test('a new key seals all secrets of its workspace anew, and all of them can be 
       await runDurableObjectAlarm(asStub(jobsStub(workspace)))
       return await own.client.readJob(job.id)
     })
-    .toMatchObject({ state: 'COMPLETED', done: 59, skipped: 1 })
+    .toMatchObject({ state: 'COMPLETED', done: 60, skipped: 1 })
   const after = await sealedTexts(workspace)
   expect(after.filter((text) => text.startsWith(`2.${job.id}.`))).toHaveLength(59)
   expect(after.filter((text) => before.includes(text))).toEqual([expect.stringMatching(/^1\./)])
@@ -77,6 +79,15 @@ test('a new key seals all secrets of its workspace anew, and all of them can be 
       expect(read.data).toEqual({ value: values[index] })
     }
   }
+  const variables = await workspace.database
+    .prepare('SELECT name, value FROM variable WHERE workspace_id = ? ORDER BY name')
+    .bind(workspace.id)
+    .all<{ name: string; value: string }>()
+  expect(variables.results).toMatchObject([
+    { name: 'plain', value: '"loud"' },
+    { name: 'secret', value: expect.stringContaining(`2.${job.id}.`) },
+  ])
+  expect((await own.client.readVariable('secret')).value).toBe('quiet')
   expect(await sealedTexts(other.workspace)).toEqual(ofOther)
 })
 

@@ -12,8 +12,8 @@ const MAX_VALUE_BYTES = 5000
 export function variableFields(
   body: VariableUpdate,
   bodyText: string,
-): { name?: string; value?: string; tags?: string[] } {
-  const { name, tags } = body
+): { name?: string; value?: string; tags?: string[]; secret?: boolean } {
+  const { name, tags, secret } = body
   if (name === null || tags === null) {
     throw new DomainError('conflict', 'Data integrity conflict: a variable has a name and tags.')
   }
@@ -25,7 +25,40 @@ export function variableFields(
     ...(name === undefined ? {} : { name }),
     ...(tags === undefined ? {} : { tags }),
     ...(value === undefined ? {} : { value }),
+    ...(typeof secret === 'boolean' ? { secret } : {}),
   }
+}
+
+/** Stands for the value of a secret variable, as JSON. */
+export const MASKED_VALUE = '"********"'
+
+/** A variable as it is kept: `value` is sealed where it is secret. */
+interface Kept {
+  value: string
+  secret: boolean | null
+}
+
+/**
+ * What an update makes of a variable's value: nothing, a plain text, or a text that is to be sealed.
+ * @throws DomainError `invalid` where a secret value would be laid open
+ */
+export function valueAfter(
+  before: Kept,
+  { value, secret }: { value?: string; secret?: boolean },
+): { value: string; secret: boolean } | 'as it was' | 'sealed' {
+  const [was, is] = [before.secret === true, secret ?? before.secret === true]
+  const isNew = value !== undefined && !(was && value === MASKED_VALUE)
+  if (isNew) {
+    return { value, secret: is }
+  }
+  if (was && !is) {
+    throw new DomainError(
+      'invalid',
+      'A secret variable becomes a plain one with a new value only: send that as well.',
+      { field: ['value'] },
+    )
+  }
+  return was === is ? 'as it was' : 'sealed'
 }
 
 function checkValue(value: string): void {

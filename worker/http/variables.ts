@@ -6,10 +6,12 @@ import { variableEvent, variableFields } from '#domain/variable.ts'
 import * as variables from '#storage/variables.ts'
 import type { StoredVariable, VariableKey } from '#storage/variables.ts'
 import type { Workspace } from '#storage/workspace.ts'
+import { secretsParam } from './block-documents.ts'
 import { emitLater } from './emit-later.ts'
 import { endpoint, idParam, nameParam, type Api } from './endpoint.ts'
 import { jsonAnswer } from './json-answer.ts'
 import { toSlice } from './page.ts'
+import { showsSecrets } from './rights.ts'
 
 const tag = 'Variables'
 
@@ -24,11 +26,13 @@ export function addVariableRoutes(api: Api): void {
       body: variableCreate,
       answers: { 201: variable },
       errors: [409],
+      takesSecrets: true,
     },
     async (request) => {
       const { workspace, body, bodyText, now } = request
-      const { value = 'null', tags = [] } = variableFields(body, bodyText)
-      const made = await variables.insertVariable(workspace, { name: body.name, value, tags }, now)
+      const { value = 'null', tags = [], secret = false } = variableFields(body, bodyText)
+      const fields = { name: body.name, value, tags, secret }
+      const made = await variables.insertVariable(workspace, fields, now)
       if (made === undefined) {
         throw new DomainError('conflict', `A variable with the name '${body.name}' already exists.`)
       }
@@ -93,10 +97,16 @@ function addRoutesOfOne(
       tag,
       summary: `Read ${noun}`,
       params,
+      query: secretsParam,
       answers: { 200: variable },
-      errors: [404],
+      errors: [403, 404],
     },
-    async (request) => jsonAnswer(toText(await find(request.workspace, request.params))),
+    async ({ workspace, permissions, params: key, query }) => {
+      // By its name code reads it that knows nothing of secrets, as `Variable.get` does in a run.
+      const isAsked = query.include_secrets || ('name' in key && permissions.has('secrets'))
+      const secrets = showsSecrets(permissions, isAsked)
+      return jsonAnswer(toText(await find(workspace, key, secrets)))
+    },
   )
   endpoint(
     api,
@@ -109,6 +119,7 @@ function addRoutesOfOne(
       body: variableUpdate,
       answers: { 204: null },
       errors: [404, 409],
+      takesSecrets: true,
     },
     async (request) => {
       const { workspace, body, bodyText, now } = request
@@ -139,8 +150,12 @@ function addRoutesOfOne(
   )
 }
 
-async function find(workspace: Workspace, key: VariableKey): Promise<StoredVariable> {
-  return (await variables.findStoredVariable(workspace, key)) ?? notFound()
+async function find(
+  workspace: Workspace,
+  key: VariableKey,
+  secrets: boolean,
+): Promise<StoredVariable> {
+  return (await variables.findStoredVariable(workspace, key, secrets)) ?? notFound()
 }
 
 /** The value goes out as it came in. */

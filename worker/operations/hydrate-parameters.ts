@@ -35,6 +35,13 @@ export async function hydrateParameters(
       return result()
     }
     const found = await listVariablesByNames(workspace, [...unread])
+    const secret = found.find((one) => one.secret === true)
+    if (secret !== undefined) {
+      // Parameters are shown to everybody.
+      throw new HydrationError(
+        `Variable '${secret.name}' is secret, and parameters are not: read it in the flow.`,
+      )
+    }
     for (const name of unread) {
       known.set(name, found.find((one) => one.name === name)?.value)
     }

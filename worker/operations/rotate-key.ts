@@ -1,16 +1,19 @@
 import { resealBlockDocuments } from '#storage/block-documents.ts'
+import { resealVariables } from '#storage/variables.ts'
 import { keyRing, KEYS_FRESH_MICROS } from '#storage/workspace-keys.ts'
 import type { JobKind } from './job-kind.ts'
 
 interface Rest {
-  /** The last document that was sealed anew. */
+  /** What is being gone through; absent: documents. */
+  of?: 'documents' | 'variables'
+  /** The last of them that was sealed anew. */
   after: string
   /** Whether all were gone through once. */
   again: boolean
 }
 
 /** A step reads and writes each of them on its own. */
-const STEP_DOCUMENTS = 50
+const STEP_ROWS = 50
 /** By then no isolate seals with the key that was before. */
 const SETTLED_MS = KEYS_FRESH_MICROS / 1000 + 5000
 
@@ -27,17 +30,18 @@ export const rotateKeyJob: JobKind<null, Rest> = {
       await keyRing.rotate(workspace, id, now)
       return { left: { after: '', again: false } }
     }
-    const { sealed, locked, last } = await resealBlockDocuments(
-      workspace,
-      left.after,
-      STEP_DOCUMENTS,
-    )
+    const isLast = left.of === 'variables'
+    const reseal = isLast ? resealVariables : resealBlockDocuments
+    const { sealed, locked, last } = await reseal(workspace, left.after, STEP_ROWS)
     const told = {
       done: sealed,
       ...(left.again && locked > 0 ? { skipped: { [LOCKED]: locked } } : {}),
     }
     if (last !== null) {
       return { left: { ...left, after: last }, ...told }
+    }
+    if (!isLast) {
+      return { left: { ...left, of: 'variables', after: '' }, ...told }
     }
     return left.again
       ? { left: null, ...told }

@@ -47,6 +47,29 @@ export async function openSeal(workspace: Workspace, ring = keyRing): Promise<Se
   }
 }
 
+/**
+ * Seals texts anew by the workspace's present key.
+ * @param write stores the new text, where the old one still stands
+ * @returns how many can't be opened
+ */
+export async function resealEach(
+  workspace: Workspace,
+  rows: readonly { id: string; text: string }[],
+  write: (row: { id: string; text: string }, sealed: string) => Promise<unknown>,
+): Promise<number> {
+  const seal = await openSeal(workspace)
+  let locked = 0
+  for (const row of rows) {
+    const text = await seal.unseal(row.id, row.text).catch(() => undefined)
+    if (text === undefined) {
+      locked += 1
+    } else {
+      await write(row, await seal.seal(row.id, text))
+    }
+  }
+  return locked
+}
+
 /** What a text begins with that is sealed by the workspace's present key. */
 export async function presentSeal(workspace: Workspace): Promise<string> {
   const { id } = await keyRing.current(workspace)
