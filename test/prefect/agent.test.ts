@@ -100,6 +100,7 @@ describe('our agent runs Python flows', () => {
     await startAgent()
     const run = await trigger('parent')
     expect(await prefect.ends(run)).toMatchObject({ state_name: 'Completed' })
+    await prefect.client.createVariable({ name: 'hidden', value: { deep: 1 }, secret: true })
     const reading = await trigger('reading')
     expect(await prefect.ends(reading)).toMatchObject({ state_name: 'Completed' })
   })

@@ -37,7 +37,9 @@ print("right")
 
 describe('what a flow publishes', () => {
   it('is kept by key, with the run and the task run that made it', async () => {
-    const { code, stdout, stderr } = await prefect.python(PUBLISH)
+    const { code, stdout, stderr } = await prefect.python(PUBLISH, [], {
+      env: await prefect.insideRun(),
+    })
     expect([code, stdout], stderr).toEqual([0, expect.stringContaining('right')])
     const { client } = prefect
     const latest = await client.filterLatestArtifacts({ sort: 'KEY_ASC' })

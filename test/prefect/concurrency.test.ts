@@ -21,7 +21,9 @@ beforeAll(async () => {
 
 /** What a way of the script says at its end. */
 async function seen<T>(way: string): Promise<T> {
-  const { stdout, stderr } = await prefect.python('slots.py', [way])
+  const { stdout, stderr } = await prefect.python('slots.py', [way], {
+    env: await prefect.insideRun(),
+  })
   const last = stdout.trim().split('\n').at(-1) ?? ''
   try {
     return JSON.parse(last) as T

@@ -80,10 +80,12 @@ it('a suspended flow is started anew with the input that it waits for', async ()
 })
 
 it('flows send each other what they like', async () => {
-  const receiver = prefect.spawnPython('asking.py', ['receiver'])
+  // Of one family, so that their tokens reach each other.
+  const env = await prefect.insideRun()
+  const receiver = prefect.spawnPython('asking.py', ['receiver'], { env })
   await receiver.says('receives as ', PATIENCE)
   const id = /receives as (\S+)/.exec(receiver.said)?.[1] ?? ''
-  const sender = await prefect.python('asking.py', ['sender', id])
+  const sender = await prefect.python('asking.py', ['sender', id], { env })
   expect(sender.stdout).toContain('thanks first')
   const { code, stdout } = await receiver.outcome()
   expect([code, stdout.match(/hello \w+/g)]).toEqual([0, ['hello first', 'hello last']])

@@ -21,7 +21,9 @@ async function startTaskWorker(): Promise<PrefectProcess> {
 const listening = async () => await prefect.client.filterTaskWorkers()
 
 async function says<T>(words: string[]): Promise<T> {
-  const { stdout, stderr } = await prefect.python('background.py', words)
+  const { stdout, stderr } = await prefect.python('background.py', words, {
+    env: await prefect.insideRun(),
+  })
   const last = stdout.trim().split('\n').at(-1) ?? ''
   try {
     return JSON.parse(last) as T

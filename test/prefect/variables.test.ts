@@ -40,7 +40,8 @@ describe('prefect variable', () => {
 })
 
 it('the library gets what it set, in its types, also in flows and without waiting', async () => {
-  const { code, stdout, stderr } = await prefect.python(`
+  const { code, stdout, stderr } = await prefect.python(
+    `
 import asyncio
 from prefect import flow
 from prefect.variables import Variable
@@ -64,6 +65,9 @@ async def alone():
 uses()
 asyncio.run(alone())
 print("right")
-`)
+`,
+    [],
+    { env: await prefect.insideRun() },
+  )
   expect([code, stdout], stderr).toEqual([0, expect.stringContaining('right')])
 })

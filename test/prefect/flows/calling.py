@@ -43,6 +43,7 @@ async def pair() -> int:
 def reading() -> None:
     Variable.set("colour", "red", overwrite=True)
     assert Variable.get("colour") == "red"
+    assert Variable.get("hidden") == {"deep": 1}
     Secret(value="hush").save("own", overwrite=True)
     assert Secret.load("own").get() == "hush"
     create_markdown_artifact("# Done", key="report")

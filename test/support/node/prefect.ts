@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -72,6 +72,8 @@ export class Prefect {
   readonly transcript: (() => string)[] = []
   #server: LocalServer | undefined
   #port = 0
+  #inside: Promise<Record<string, string>> | undefined
+  #renewing: NodeJS.Timeout | undefined
 
   async start(): Promise<void> {
     if (!existsSync(join(VENV, 'bin/prefect'))) {
@@ -84,10 +86,7 @@ export class Prefect {
     const { api_url, api_key } = this.server.addresses
     this.profile({
       PREFECT_API_URL: api_url,
-      PREFECT_API_AUTH_STRING: api_key,
-      ...(SOCKETS_SEND_KEY
-        ? {}
-        : { PREFECT_CLIENT_CUSTOM_HEADERS: `{"Authorization": "Bearer ${api_key}"}` }),
+      ...credentials(api_key),
     })
   }
 
@@ -105,6 +104,37 @@ export class Prefect {
     const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'`)
     const profile = ["active = 'headgate'", '[profiles.headgate]', ...lines, '']
     writeFileSync(join(home, 'profiles.toml'), profile.join('\n'))
+  }
+
+  /**
+   * What the code of a run has: the environment of processes that call with the token of a run, which an agent has taken and keeps
+   * until the file is over. What they start came of that run.
+   */
+  insideRun(): Promise<Record<string, string>> {
+    return (this.#inside ??= this.#startInside())
+  }
+
+  async #startInside(): Promise<Record<string, string>> {
+    const { client } = this
+    const pool = await client.createWorkPool({ name: 'inside', type: 'process' })
+    const flow = await client.createFlow({ name: 'outer' })
+    const deployment = await client.createDeployment({
+      name: 'd',
+      flow_id: flow.id,
+      work_pool_name: pool.name,
+    })
+    await client.createFlowRunFromDeployment(deployment.id)
+    const agent = { agent_id: randomUUID(), name: 'inside', version: '0.1.0' }
+    const { runs, renew_seconds } = await client.claim(pool.name, { agent, limit: 1 })
+    const executions = runs.map(({ flow_run, fence }) => ({ flow_run_id: flow_run.id, fence }))
+    await client.accept(pool.name, { agent_id: agent.agent_id, executions })
+    this.#renewing = setInterval(() => {
+      client.renew(pool.name, { agent, executions }).catch(() => undefined)
+    }, renew_seconds * 1000)
+    const home = this.sandbox.path('inside')
+    const token = runs[0]?.run_token ?? ''
+    this.profile({ PREFECT_API_URL: this.server.addresses.api_url, ...credentials(token) }, home)
+    return { PREFECT_HOME: home }
   }
 
   get server(): LocalServer {
@@ -257,7 +287,18 @@ export class Prefect {
   }
 
   async dispose(): Promise<void> {
+    clearInterval(this.#renewing)
     await this.sandbox.dispose()
+  }
+}
+
+/** The settings by which HTTP and sockets have a key. */
+function credentials(key: string): Record<string, string> {
+  return {
+    PREFECT_API_AUTH_STRING: key,
+    ...(SOCKETS_SEND_KEY
+      ? {}
+      : { PREFECT_CLIENT_CUSTOM_HEADERS: `{"Authorization": "Bearer ${key}"}` }),
   }
 }
 
