@@ -1,6 +1,7 @@
 import { newApp } from './app.ts'
 
 export { ConcurrencyLimits } from './durable/concurrency-limits.ts'
+export { Deletion } from './durable/deletion.ts'
 export { EventHub } from './durable/event-hub.ts'
 export { EventStream } from './durable/event-stream.ts'
 export { Jobs } from './durable/jobs.ts'

@@ -18,6 +18,7 @@ function faultyObject<T extends ObjectClass<object>>(original: T): T {
 }
 
 export const ConcurrencyLimits = faultyObject(worker.ConcurrencyLimits)
+export const Deletion = faultyObject(worker.Deletion)
 export const EventHub = faultyObject(worker.EventHub)
 export const EventStream = faultyObject(worker.EventStream)
 export const Jobs = faultyObject(worker.Jobs)

@@ -7,7 +7,7 @@ export function isSocket({ path, operation }: Route): boolean {
 
 /** About whoever holds the key, wherever that is good: no workspace has a say in it. */
 export function isOfHolder({ path }: Route): boolean {
-  return /^\/me(\/|$)/.test(path)
+  return /^\/(me|accounts)(\/|$)/.test(path)
 }
 
 /** A change of many by a filter, which deletes what others need. */

@@ -11,6 +11,7 @@ import { FeedLog, isTopic, toFrames, type Change, type VersionedChange } from '#
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import { eraseObject } from './erase.ts'
 import type { NumberedEvent } from './event-log.ts'
 import { INTAKE_TABLE, takeEvents } from './hub-intake.ts'
 import { LAG_TABLE, noteLag, oldestLag } from './hub-lag.ts'
@@ -201,6 +202,11 @@ export class EventHub extends DurableObject<Bindings> {
     }
     // 1005 and 1006 only report that there was no close frame; they can't be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code, reason)
+  }
+
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
   }
 
   /** Sends what a burst left over, and does what automations ask for. Never throws. */

@@ -6,6 +6,7 @@ import type { OrchestrationResult, State, StateCreate } from '#core/wire/state.t
 import type { TaskRun, TaskRunCreate, TaskRunUpdate } from '#core/wire/task-run.ts'
 import type { Counted, CountedThing } from '#domain/event-counts.ts'
 import type { Span, StreamPage } from '#domain/event-query.ts'
+import { NOTHING } from '#domain/usage.ts'
 import { readTaskRunEvent } from '#domain/task-run-recorder.ts'
 import type { TaskRunRecord } from '#domain/task-run.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
@@ -14,7 +15,8 @@ import { eventHubStub, eventStreamNumber } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
 import { DEFERRED_TABLE, DeferredTasks } from './deferred-tasks.ts'
 import { DEPARTED_TABLE } from './departed-store.ts'
-import { EVENT_LOG_TABLES, EventLog } from './event-log.ts'
+import { eraseIfTold, eraseObject } from './erase.ts'
+import { EVENT_COUNTS, EVENT_LOG_TABLES, EventLog, type NumberedEvent } from './event-log.ts'
 import { Publication } from './event-publication.ts'
 import { countBy, countMatching, searchEvents, type EventSearch } from './event-search.ts'
 import { EVENT_TABLES } from './event-stream-store.ts'
@@ -22,9 +24,13 @@ import type { Checked } from './home-diagnosis.ts'
 import { migrate } from './migrate.ts'
 import type { StreamPart } from './stream-diagnosis.ts'
 import { StreamTaskRuns } from './stream-task-runs.ts'
+import { USAGE_TABLE, UsageTeller } from './usage-teller.ts'
 
+/** Of a page of events that are read in their order. */
+const PAGE_CHARS = 1_000_000
 /** Between two steps of letting go of old events. */
 const SWEEP_PAUSE_MS = 1000
+const DAY_MS = 24 * 3_600_000
 
 /**
  * Takes the events of the flow runs whose ids hash to it, keeps them, hands them to the hub, and is the only writer of their
@@ -36,6 +42,9 @@ export class EventStream extends DurableObject<Bindings> {
   readonly #taskRuns: StreamTaskRuns
   readonly #deferred: DeferredTasks
   readonly #publication: Publication
+  readonly #usage: UsageTeller
+  /** How many task runs have been recorded, ever. */
+  #recorded: number
   #sweepMs: number | null
   #alarmMs: number | null = null
 
@@ -46,10 +55,26 @@ export class EventStream extends DurableObject<Bindings> {
       EVENT_LOG_TABLES,
       DEFERRED_TABLE,
       DEPARTED_TABLE,
+      [EVENT_COUNTS, USAGE_TABLE],
     ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#log = new EventLog(ctx.storage.sql)
-    this.#sweepMs = this.#log.nextSweep()
+    this.#usage = new UsageTeller({
+      sql: ctx.storage.sql,
+      workspace: () => this.#workspace(),
+      source: () => `events:${eventStreamNumber(this.#workspace(), ctx.id)}`,
+      counts: () => ({
+        ...NOTHING,
+        events: this.#log.newestSeq(),
+        task_runs: this.#recorded,
+      }),
+      now: () => Date.now() * 1000,
+      waitUntil: (promise) => {
+        ctx.waitUntil(promise)
+      },
+    })
+    this.#recorded = Math.max(this.#log.taskRuns(), this.#usage.counted.task_runs)
+    this.#sweepMs = this.#nextSweep()
     this.#deferred = new DeferredTasks({
       sql: ctx.storage.sql,
       workspace: () => this.#workspace(),
@@ -63,8 +88,12 @@ export class EventStream extends DurableObject<Bindings> {
       waitUntil: (promise) => {
         ctx.waitUntil(promise)
       },
+      eraseIfTold: (write) => eraseIfTold(ctx, write),
       changed: () => {
         this.#arm()
+      },
+      counted: (more) => {
+        this.#recorded += more
       },
     })
     this.#publication = new Publication({
@@ -123,6 +152,12 @@ export class EventStream extends DurableObject<Bindings> {
     this.#publish()
   }
 
+  /** Somebody reads what the workspace has used. */
+  async tellUsage(context: ObjectContext): Promise<void> {
+    this.#context.keep(context)
+    await this.#usage.tellRest()
+  }
+
   // Reading events
 
   searchEvents(context: ObjectContext, search: EventSearch): StreamPage {
@@ -143,6 +178,12 @@ export class EventStream extends DurableObject<Bindings> {
   ): Counted[] {
     this.#context.keep(context)
     return countBy(this.#log, filter, span, thing)
+  }
+
+  /** Events after a number of the stream, in the order of their arrival. */
+  eventsAfter(context: ObjectContext, seq: number, limit: number): NumberedEvent[] {
+    this.#context.keep(context)
+    return this.#log.after(seq, limit, PAGE_CHARS)
   }
 
   // Task runs
@@ -251,6 +292,11 @@ export class EventStream extends DurableObject<Bindings> {
     this.#arm()
   }
 
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
+  }
+
   /** Lets go of task runs that the store has and nobody is likely to ask for, and of old events. */
   sweep(): void {
     this.#taskRuns.sweep()
@@ -258,8 +304,17 @@ export class EventStream extends DurableObject<Bindings> {
   }
 
   #sweepEvents(): void {
-    const more = this.#log.sweep(Date.now())
-    this.#sweepMs = more ? Date.now() + SWEEP_PAUSE_MS : this.#log.nextSweep()
+    if (this.#usage.counted.task_runs !== this.#recorded) {
+      // The row that says so may be the last one to go.
+      this.#usage.keepCounts()
+    }
+    const more = this.#log.sweep(Date.now() - this.#usage.days.event_days * DAY_MS)
+    this.#sweepMs = more ? Date.now() + SWEEP_PAUSE_MS : this.#nextSweep()
+  }
+
+  #nextSweep(): number | null {
+    const oldest = this.#log.oldest()
+    return oldest === null ? null : oldest + this.#usage.days.event_days * DAY_MS
   }
 
   #keep(events: readonly Event[], now: Micros): void {
@@ -272,11 +327,13 @@ export class EventStream extends DurableObject<Bindings> {
         follows: event.follows ?? null,
         received,
       })),
+      this.#recorded,
       Math.floor(now / 1000),
     )
     if (events.length > 0) {
       this.#publication.expect()
-      this.#sweepMs ??= this.#log.nextSweep()
+      this.#sweepMs ??= this.#nextSweep()
+      this.#usage.changed()
     }
   }
 

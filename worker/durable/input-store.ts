@@ -61,15 +61,20 @@ export class InputStore {
         Math.min(query.limit ?? 1, MAX_INPUTS),
       )
       .toArray()
-      .map(({ id, created, flow_run_id, key, value, sender }) => ({
-        id,
-        created,
-        updated: created,
-        flow_run_id,
+      .map(toInput)
+  }
+
+  /** All that the home has, in the order of their runs and keys. */
+  after(flowRunId: string, key: string, limit: number): FlowRunInput[] {
+    return this.#sql
+      .exec<InputRow>(
+        'SELECT * FROM input WHERE (flow_run_id, key) > (?, ?) ORDER BY flow_run_id, key LIMIT ?',
+        flowRunId,
         key,
-        value,
-        sender,
-      }))
+        limit,
+      )
+      .toArray()
+      .map(toInput)
   }
 
   /** @returns whether there was one */
@@ -85,4 +90,8 @@ export class InputStore {
   removeAll(flowRunId: string): void {
     this.#sql.exec('DELETE FROM input WHERE flow_run_id = ?', flowRunId)
   }
+}
+
+function toInput({ id, created, flow_run_id, key, value, sender }: InputRow): FlowRunInput {
+  return { id, created, updated: created, flow_run_id, key, value, sender }
 }

@@ -47,6 +47,8 @@ const CHUNK_CHARS = 65_536
 const MAX_LINE_BYTES = 1_500_000
 /** A client that got no answer sends a batch again within this time. */
 const BATCH_MEMORY_MICROS = 600_000_000
+/** What begins so is remembered as long as the run has lines. */
+const FOR_EVER = 'once '
 const MAX_BATCHES = 64
 /** Deleted in one go: some MB. */
 const SWEEP_CHUNKS = 100
@@ -85,25 +87,33 @@ export class LogStore {
 
   /**
    * Adds a batch of one run's lines, unless the same batch was added within the last minutes.
-   * @returns the number of the first line; undefined when the batch was known
+   * @returns the number of the first line, and how many bytes they take; undefined when the batch was known
    */
-  append(flowRunId: string, logs: LogCreate[], now: Micros): number | undefined {
+  append(flowRunId: string, logs: LogCreate[], now: Micros): Appended | undefined {
+    return this.#appendOnce(flowRunId, hash128(JSON.stringify(logs)), logs, now)
+  }
+
+  /** Adds a line that a run has once. @returns undefined when it has it */
+  appendOnce(flowRunId: string, key: string, log: LogCreate, now: Micros): Appended | undefined {
+    return this.#appendOnce(flowRunId, `${FOR_EVER}${key}`, [log], now)
+  }
+
+  #appendOnce(flowRunId: string, key: string, logs: LogCreate[], now: Micros): Appended | undefined {
     const received = formatTimestamp(now)
-    const hash = hash128(JSON.stringify(logs))
     return this.#storage.transactionSync(() => {
       const newest = this.#newest(flowRunId)
       const batches = recent(newest?.batches ?? {}, now)
-      if (hash in batches) {
+      if (key in batches) {
         return undefined
       }
-      batches[hash] = now
-      this.#write(
+      batches[key] = now
+      const bytes = this.#write(
         flowRunId,
         newest,
         logs.map((log) => toBody(log, received)),
         batches,
       )
-      return (newest?.position ?? 0) + (newest?.count ?? 0)
+      return { first: (newest?.position ?? 0) + (newest?.count ?? 0), bytes }
     })
   }
 
@@ -116,6 +126,19 @@ export class LogStore {
           JSON.stringify(flowRunIds),
         )
     ).toArray() as unknown as Chunk[]
+  }
+
+  /** In the order of their runs. */
+  chunksAfter(flowRunId: string, position: number, limit: number): Chunk[] {
+    return this.#storage.sql
+      .exec(
+        `SELECT flow_run_id, position, count, first, last, least_level, most_level FROM log_chunk
+         WHERE (flow_run_id, position) > (?, ?) ORDER BY flow_run_id, position LIMIT ?`,
+        flowRunId,
+        position,
+        limit,
+      )
+      .toArray() as unknown as Chunk[]
   }
 
   lines(chunk: ChunkSpan): StoredLine[] {
@@ -168,13 +191,14 @@ export class LogStore {
     return row && { ...row, batches: JSON.parse(row.batches) as Batches }
   }
 
-  /** Fills the newest chunk up, then begins others. */
+  /** Fills the newest chunk up, then begins others. @returns how many bytes that were */
   #write(
     flowRunId: string,
     newest: NewestChunk | undefined,
     bodies: Body[],
     batches: Batches,
-  ): void {
+  ): number {
+    let bytes = 0
     const memory = JSON.stringify(batches)
     let position = (newest?.position ?? 0) + (newest?.count ?? 0)
     const room = newest === undefined ? 0 : CHUNK_CHARS - newest.chars
@@ -183,6 +207,7 @@ export class LogStore {
         continue
       }
       const text = part.texts.join('\n')
+      bytes += new TextEncoder().encode(text).byteLength
       if (index === 0 && newest !== undefined) {
         this.#storage.sql.exec(
           `UPDATE log_chunk SET count = count + ?, first = min(first, ?), last = max(last, ?),
@@ -219,7 +244,14 @@ export class LogStore {
       }
       position += part.texts.length
     }
+    return bytes
   }
+}
+
+/** Lines that were added: the number of the first one within its run. */
+export interface Appended {
+  first: number
+  bytes: number
 }
 
 interface NewestChunk {
@@ -313,9 +345,11 @@ function emptyPart(): Part {
 }
 
 function recent(batches: Batches, now: Micros): Batches {
-  return Object.fromEntries(
-    Object.entries(batches)
-      .filter(([, time]) => now - time < BATCH_MEMORY_MICROS)
+  const entries = Object.entries(batches)
+  return Object.fromEntries([
+    ...entries.filter(([key]) => key.startsWith(FOR_EVER)),
+    ...entries
+      .filter(([key, time]) => !key.startsWith(FOR_EVER) && now - time < BATCH_MEMORY_MICROS)
       .slice(-MAX_BATCHES),
-  )
+  ])
 }

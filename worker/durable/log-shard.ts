@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Micros } from '#core/time.ts'
+import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { Log, LogCreate } from '#core/wire/log.ts'
 import { logFilter, type LogFilter, type LogsQuery } from '#core/wire/query.ts'
 import {
@@ -11,27 +11,36 @@ import {
   lineMatcher,
   startOf,
 } from '#domain/log-query.ts'
-import type { Bindings } from '#storage/workspace.ts'
+import { monthOf, NOTHING } from '#domain/usage.ts'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { workspaceOf, type ObjectContext } from '../operations/object-context.ts'
-import { eventHubStub } from '../operations/stubs.ts'
+import { eventHubStub, logShardNumber } from '../operations/stubs.ts'
 import { CONTEXT_TABLE, ContextStore } from './context-store.ts'
+import { eraseObject } from './erase.ts'
 import {
   LOG_ARRIVAL_TABLES,
   LOG_TABLES,
   LogStore,
   toLog,
   toStoredLines,
+  type Appended,
   type Chunk,
   type StoredLine,
 } from './log-shard-store.ts'
 import { migrate } from './migrate.ts'
 import { SUBSCRIBER_TABLE, Subscribers } from './subscribers.ts'
+import { USAGE_TABLE, UsageTeller } from './usage-teller.ts'
 
 /** The feed hears of a run's new lines at most this often. */
 const ANNOUNCE_MS = 250
-/** Longer than events: logs are read when somebody asks what went wrong last week, or last month. */
-const LOGS_STAY_MS = 30 * 24 * 3_600_000
-const SWEEP_EVERY_MS = 24 * 3_600_000
+const DAY_MS = 24 * 3_600_000
+const SWEEP_EVERY_MS = DAY_MS
+/** What was counted is written down this often, and so before the object sleeps: it sleeps after ten idle seconds. */
+const KEEP_COUNT_MS = 5000
+/** WARNING, as Python's logging has it. */
+const WARNING = 30
+/** Of a page of lines that are read run by run: a chunk is at most one and a half MB, and rarely above 64 KB. */
+const PAGE_CHUNKS = 8
 /** Between two steps of letting go of old lines. */
 const SWEEP_PAUSE_MS = 1000
 
@@ -43,6 +52,10 @@ export class LogShard extends DurableObject<Bindings> {
   readonly #announced = new Map<string, number>()
   readonly #waiting = new Set<string>()
   readonly #subscribers: Subscribers<LogFilter, StoredLine>
+  readonly #usage: UsageTeller
+  /** How many bytes of lines have been kept, ever; and when that was written down last. */
+  #bytes: number
+  #countKeptMs = 0
   #sweepMs: number | null = null
   #alarmMs: number | null = null
 
@@ -51,9 +64,21 @@ export class LogShard extends DurableObject<Bindings> {
     migrate(ctx.storage.sql, ctx.storage, [
       [CONTEXT_TABLE, ...LOG_TABLES],
       [...LOG_ARRIVAL_TABLES, SUBSCRIBER_TABLE],
+      USAGE_TABLE,
     ])
     this.#context = new ContextStore(ctx.storage.sql)
     this.#store = new LogStore(ctx.storage)
+    this.#usage = new UsageTeller({
+      sql: ctx.storage.sql,
+      workspace: () => this.#workspace(),
+      source: () => `logs:${logShardNumber(this.#workspace(), ctx.id)}`,
+      counts: () => ({ ...NOTHING, log_bytes: this.#bytes }),
+      now: () => Date.now() * 1000,
+      waitUntil: (promise) => {
+        ctx.waitUntil(promise)
+      },
+    })
+    this.#bytes = this.#usage.counted.log_bytes
     this.#subscribers = new Subscribers<LogFilter, StoredLine>(ctx, {
       tag: 'logs',
       parse: (text) => logFilter.parse(JSON.parse(text)),
@@ -67,24 +92,75 @@ export class LogShard extends DurableObject<Bindings> {
     })
   }
 
-  /** Keeps the lines; idempotent for a batch that is sent again within ten minutes. */
+  /**
+   * Keeps the lines; idempotent for a batch that is sent again within ten minutes. Once the account has used up its logs they are
+   * let go of, which a line of each run says.
+   */
   append(context: ObjectContext, logs: LogCreate[], now: Micros): void {
     this.#context.keep(context)
     const runs = Map.groupBy(logs, (log) => log.flow_run_id ?? '')
     for (const [flowRunId, batch] of runs) {
-      const first = this.#store.append(flowRunId, batch, now)
-      if (first === undefined) {
+      if (this.#usage.room('log_bytes') <= 0) {
+        this.#letGo(flowRunId, now)
         continue
       }
-      if (this.#subscribers.any) {
-        this.#subscribers.send(toStoredLines(flowRunId, first, batch, now))
-      }
-      if (flowRunId !== '') {
-        this.#announce(flowRunId)
+      const appended = this.#store.append(flowRunId, batch, now)
+      if (appended !== undefined) {
+        this.#bytes += appended.bytes
+        this.#tell(flowRunId, appended, batch, now)
       }
     }
+    this.#keepCount()
+    this.#usage.changed()
     this.#sweepMs ??= Date.now() + SWEEP_EVERY_MS
     this.#arm()
+  }
+
+  /** Somebody reads what the workspace has used. */
+  async tellUsage(context: ObjectContext): Promise<void> {
+    this.#context.keep(context)
+    await this.#usage.tellRest()
+  }
+
+  /** Says in the run's log that what follows is not kept. */
+  #letGo(flowRunId: string, now: Micros): void {
+    this.ctx.waitUntil(this.#usage.ask('log_bytes', 1))
+    const message = this.#usage.say('log_bytes')
+    if (message === undefined) {
+      return
+    }
+    const line: LogCreate = {
+      name: 'headgate',
+      level: WARNING,
+      message: `Lines from here on are not kept. ${message}`,
+      timestamp: formatTimestamp(now),
+      flow_run_id: flowRunId === '' ? null : flowRunId,
+    }
+    const appended = this.#store.appendOnce(flowRunId, `exhausted ${monthOf(now)}`, line, now)
+    if (appended !== undefined) {
+      this.#tell(flowRunId, appended, [line], now)
+    }
+  }
+
+  #tell(flowRunId: string, { first }: Appended, lines: LogCreate[], now: Micros): void {
+    if (this.#subscribers.any) {
+      this.#subscribers.send(toStoredLines(flowRunId, first, lines, now))
+    }
+    if (flowRunId !== '') {
+      this.#announce(flowRunId)
+    }
+  }
+
+  /** A row for each batch of lines would be too dear: what comes shortly after it waits for the alarm. */
+  #keepCount(): void {
+    if (Date.now() - this.#countKeptMs >= KEEP_COUNT_MS && this.#isUncounted) {
+      this.#countKeptMs = Date.now()
+      this.#usage.keepCounts()
+    }
+  }
+
+  get #isUncounted(): boolean {
+    return this.#usage.counted.log_bytes !== this.#bytes
   }
 
   /** Takes the Worker's end of a socket that wants lines as they come; the Worker has checked the key. */
@@ -126,6 +202,24 @@ export class LogShard extends DurableObject<Bindings> {
     return lines.map(toLog)
   }
 
+  /**
+   * Some lines, run by run, after a place: that of the last chunk that was read.
+   * @returns where the next begin; null: there are none
+   */
+  linesAfter(
+    context: ObjectContext,
+    flowRunId: string,
+    position: number,
+  ): { logs: Log[]; next: [flowRunId: string, position: number] | null } {
+    this.#context.keep(context)
+    const chunks = this.#store.chunksAfter(flowRunId, position, PAGE_CHUNKS)
+    const last = chunks.length < PAGE_CHUNKS ? undefined : chunks.at(-1)
+    return {
+      logs: chunks.flatMap((chunk) => this.#store.lines(chunk).map(toLog)),
+      next: last === undefined ? null : [last.flow_run_id, last.position],
+    }
+  }
+
   deleteFlowRun(context: ObjectContext, flowRunId: string): void {
     this.#context.keep(context)
     this.#store.remove(flowRunId)
@@ -137,11 +231,17 @@ export class LogShard extends DurableObject<Bindings> {
     }
   }
 
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
+  }
+
   /** Tells the feed what `append` held back, and lets go of old lines. Never throws. */
   override alarm(): void {
     this.#alarmMs = null
     const waiting = [...this.#waiting]
     this.#waiting.clear()
+    this.#keepCount()
     for (const flowRunId of waiting) {
       this.#announce(flowRunId)
     }
@@ -154,7 +254,7 @@ export class LogShard extends DurableObject<Bindings> {
   /** Lets go of some lines that are older than logs are kept. */
   sweep(): void {
     const now = Date.now()
-    const more = this.#store.sweep(now - LOGS_STAY_MS)
+    const more = this.#store.sweep(now - this.#usage.days.log_days * DAY_MS)
     this.#sweepMs = more
       ? now + SWEEP_PAUSE_MS
       : this.#store.holdsLines()
@@ -211,9 +311,17 @@ export class LogShard extends DurableObject<Bindings> {
     this.#forgetOld(now)
     this.#announced.set(flowRunId, now)
     this.#waiting.delete(flowRunId)
-    const hub = eventHubStub(workspaceOf(this.env, context))
+    const hub = eventHubStub(this.#workspace())
     // Nobody waits for the feed, and a signal that does not arrive is followed by that of the next lines.
     this.ctx.waitUntil(hub.publishLogs(flowRunId).catch(() => undefined))
+  }
+
+  #workspace(): Workspace {
+    const context = this.#context.read()
+    if (context === undefined) {
+      throw new Error('the shard has lines, but was never told of its workspace')
+    }
+    return workspaceOf(this.env, context)
   }
 
   #forgetOld(now: number): void {
@@ -229,7 +337,8 @@ export class LogShard extends DurableObject<Bindings> {
   /** Sets the one alarm to what comes first; a row written, so only when that has changed. */
   #arm(): void {
     const announce = this.#waiting.size > 0 ? Date.now() + ANNOUNCE_MS : Infinity
-    const next = Math.min(announce, this.#sweepMs ?? Infinity)
+    const count = this.#isUncounted ? this.#countKeptMs + KEEP_COUNT_MS : Infinity
+    const next = Math.min(announce, count, this.#sweepMs ?? Infinity)
     if (next === Infinity || (this.#alarmMs !== null && this.#alarmMs <= next)) {
       return
     }

@@ -3,6 +3,7 @@ import { formatTimestamp, type Micros } from '#core/time.ts'
 import type { TaskRun } from '#core/wire/task-run.ts'
 import { taskSubscriberFrame, taskSubscribe, type TaskWorker } from '#core/wire/task-worker.ts'
 import type { Bindings } from '#storage/workspace.ts'
+import { eraseObject } from './erase.ts'
 import { migrate } from './migrate.ts'
 import { parseJson } from './parse-json.ts'
 
@@ -105,6 +106,11 @@ export class TaskQueue extends DurableObject<Bindings> {
     const { 0: client, 1: server } = new WebSocketPair()
     this.ctx.acceptWebSocket(server)
     return new Response(null, { status: 101, webSocket: client })
+  }
+
+  /** Its workspace was deleted. */
+  async erase(): Promise<void> {
+    await eraseObject(this.ctx)
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

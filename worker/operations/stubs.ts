@@ -1,6 +1,7 @@
 import type { HomeKey } from '#core/flow-run-id.ts'
-import type { Workspace } from '#storage/workspace.ts'
+import type { Bindings, Workspace } from '#storage/workspace.ts'
 import type { ConcurrencyLimits } from '../durable/concurrency-limits.ts'
+import type { Deletion } from '../durable/deletion.ts'
 import type { EventHub } from '../durable/event-hub.ts'
 import type { EventStream } from '../durable/event-stream.ts'
 import type { Jobs } from '../durable/jobs.ts'
@@ -70,6 +71,36 @@ export function jobsStub(workspace: Owner): Remote<Jobs> {
   return stub(workspace, workspace.bindings.JOBS, 'jobs')
 }
 
+/** The work of deleting a workspace or an account. It is none of the objects that it erases, and erases itself in the end. */
+export function deletionStub(
+  bindings: Bindings,
+  owner: { id: string; region: string | null },
+  deletionId: string,
+): Remote<Deletion> {
+  return stub({ ...owner, bindings }, bindings.DELETION, `deletion:${deletionId}`)
+}
+
+/** What every object of a workspace can do. */
+export interface ErasableStub {
+  erase: () => Promise<void>
+}
+
+/**
+ * All objects that a workspace may have, those that call others before these: nothing else is to be erased with it.
+ * @param homes of all its work pools, also former ones, and of runs without a pool
+ */
+export function objectsOf(workspace: Workspace, homes: readonly HomeKey[]): ErasableStub[] {
+  return [
+    ...homes.map((key) => homeStub(workspace, key)),
+    jobsStub(workspace),
+    ...eventStreamStubs(workspace),
+    ...logShardStubs(workspace),
+    concurrencyLimitsStub(workspace),
+    taskQueueStub(workspace),
+    eventHubStub(workspace),
+  ]
+}
+
 /** The shard that keeps a flow run's logs; logs of no flow run share one. */
 export function logShardStub(workspace: Workspace, flowRunId: string | null): Remote<LogShard> {
   const index = shardOf(flowRunId ?? '', workspace.log_shards)
@@ -86,6 +117,11 @@ export function logShardsOf(
   }
   const stubs = flowRunIds.map((id) => logShardStub(workspace, id))
   return [...new Map(stubs.map((shard) => [shard.id.toString(), shard])).values()]
+}
+
+/** The number of the shard that has this id. */
+export function logShardNumber(workspace: Workspace, id: DurableObjectId): number {
+  return logShardStubs(workspace).findIndex((shard) => shard.id.equals(id))
 }
 
 /** All log shards of the workspace. */

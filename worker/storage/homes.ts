@@ -59,6 +59,16 @@ export async function insertHome(
   }
 }
 
+/** All homes that the workspace has or had. */
+export async function listHomes(workspace: Workspace): Promise<HomeKey[]> {
+  const rows = await workspace.store
+    .select({ key: home.key })
+    .from(home)
+    .where(eq(home.workspace_id, workspace.id))
+    .orderBy(home.key)
+  return rows.map(({ key }) => key)
+}
+
 /** The homes of all pools that the workspace has or had. */
 export async function listPoolHomes(workspace: Workspace): Promise<HomeKey[]> {
   const rows = await workspace.store

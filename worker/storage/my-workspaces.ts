@@ -33,7 +33,7 @@ const OF_KEY = `SELECT ${COLUMNS} FROM api_key
   JOIN account ON account.id = workspace.account_id WHERE api_key.id = ? ${ORDER}`
 
 /** A name as Prefect's command writes it: `prefect cloud workspace set --workspace account/workspace`. */
-function toHandle(name: string): string {
+export function toHandle(name: string): string {
   return name
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N}]+/gu, '-')

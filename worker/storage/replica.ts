@@ -17,8 +17,31 @@ export async function upsertReplicas(
   const { common, rest } = statementsOf(table)
   const { meta } = await database.prepare(common).bind(json).run()
   if (meta.changes < count) {
-    await database.prepare(rest).bind(json).run()
+    const second = await database.prepare(rest).bind(json).run()
+    if (meta.changes + second.meta.changes < count && (await areErased(database, json))) {
+      throw new WorkspaceErased()
+    }
   }
+}
+
+/** The workspace of the rows was deleted. */
+export class WorkspaceErased extends Error {
+  override readonly name = 'WorkspaceErased'
+}
+
+/** A row of a workspace that was deleted stays away, however late it comes. */
+const OF_NO_ERASED = `NOT EXISTS
+  (SELECT 1 FROM erased_workspace AS erased WHERE erased.workspace_id = value ->> 'workspace_id')`
+
+/** All rows are of one workspace. */
+async function areErased(database: D1Database, json: string): Promise<boolean> {
+  const row = await database
+    .prepare(
+      `SELECT 1 AS one FROM erased_workspace WHERE workspace_id = json_extract(?, '$[0].workspace_id')`,
+    )
+    .bind(json)
+    .first()
+  return row !== null
 }
 
 interface Upserts {
@@ -42,7 +65,7 @@ function statementsOf(table: SQLiteTable): Upserts {
     ),
   )
   const upsert = (set: string[], same: string[]) => `INSERT INTO ${name} (${names.join(', ')})
-    SELECT ${names.map((column) => `value ->> '${column}'`).join(', ')} FROM json_each(?1) WHERE true
+    SELECT ${names.map((column) => `value ->> '${column}'`).join(', ')} FROM json_each(?1) WHERE ${OF_NO_ERASED}
     ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${set.map((column) => `${column} = excluded.${column}`).join(', ')}
     WHERE ${[`excluded.seq > ${name}.seq`, ...same.map((column) => `excluded.${column} IS ${name}.${column}`)].join(' AND ')}`
   const texts = {
