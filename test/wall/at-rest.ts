@@ -8,7 +8,7 @@ export interface Watched extends FullWorkspace {
 }
 
 /** Longer than the tests take. */
-const QUIET_MS = 15 * 60 * 1000
+const QUIET_MS = 8 * 60 * 1000
 /** Longer than what goes on without an alarm takes. */
 const REST_MS = 1000
 
