@@ -5,6 +5,7 @@ import type { Client } from '../../core/client.ts'
 import { withRetry } from '../../core/retry.ts'
 import { sleep } from '../../core/sleep.ts'
 import type { MyAccount } from '../../core/wire/account.ts'
+import type { Deletion } from '../../core/wire/deletion.ts'
 import type { WorkspaceCreate } from '../../core/wire/workspace.ts'
 import { EXIT } from '../exit-codes.ts'
 import { CliError, usageError } from './cli-error.ts'
@@ -124,20 +125,25 @@ async function remove(
   name: string,
 ): Promise<void> {
   await confirm(`Delete workspace '${name}' with all that it holds, for good?`, yes)
-  let deletion = await client.deleteWorkspace(name)
-  const { id } = deletion
-  while (wait === true && deletion.state === 'RUNNING') {
-    await sleep(POLL_MS)
-    deletion = await withRetry(() => client.readDeletion(id), { attempts: 10 })
-  }
+  const begun = await client.deleteWorkspace(name)
+  const deletion = wait === true ? await endOf(client, begun) : begun
   out.result(deletion, () => {
     out.line(
       deletion.state === 'COMPLETED'
         ? `Deleted workspace '${name}': ${deletion.objects} objects, ${deletion.rows} rows.`
         : `Workspace '${name}' is being deleted, nobody can reach it any more.`,
     )
-    out.note(`How far it is, without a key: ${client.apiUrl}/deletions/${id}`)
+    out.note(`How far it is, without a key: ${client.apiUrl}/deletions/${deletion.id}`)
   })
+}
+
+async function endOf(client: Client, begun: Deletion): Promise<Deletion> {
+  let deletion = begun
+  while (deletion.state === 'RUNNING') {
+    await sleep(POLL_MS)
+    deletion = await withRetry(() => client.readDeletion(begun.id), { attempts: 10 })
+  }
+  return deletion
 }
 
 async function rotateKey({ client, out }: Session): Promise<void> {

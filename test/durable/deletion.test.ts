@@ -17,7 +17,7 @@ import { finishDeletion } from '../support/deletions.ts'
 import { setD1Faults } from '../support/d1-faults.ts'
 import { eventually } from '../support/eventually.ts'
 import { aSocket, openSocket } from '../support/test-socket.ts'
-import { aWorkspace, bindings, clientOf } from '../support/workspace.ts'
+import { aWorkspace, bindings, type TestWorkspace } from '../support/workspace.ts'
 import { aWatchedWorkspace } from '../wall/at-rest.ts'
 import { objectsOf } from '../wall/dump.ts'
 import { aFullWorkspace, nameOf } from '../wall/full-workspace.ts'
@@ -220,7 +220,7 @@ test('an account is deleted with all its workspaces, and nothing of another', as
   expect(await other.client.countFlows()).toBe(1)
 })
 
-async function isRefused(client: ReturnType<typeof clientOf>): Promise<boolean> {
+async function isRefused(client: TestWorkspace['client']): Promise<boolean> {
   return await client.countFlows().then(
     () => false,
     (error: unknown) => (error as { status?: number }).status === 401,

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import type { AccountMember, MyAccount } from '#core/wire/account.ts'
-import type { MyWorkspace } from '#core/wire/api-key.ts'
 import type { Workspace as WorkspaceView } from '#core/wire/workspace.ts'
 import { ACCOUNT_ROLES, type AccountRole } from '#domain/permissions.ts'
 import { call } from '../support/call.ts'
@@ -18,12 +17,12 @@ async function somebody(): Promise<Somebody> {
 }
 
 /** What somebody asks of the API. */
-async function ask<T = unknown>(
+async function ask(
   { browser }: TestPerson,
   method: string,
   path: string,
   body?: unknown,
-): Promise<{ status: number; body: T }> {
+): Promise<{ status: number; body: unknown }> {
   const response = await browser.send(`/api${path}`, {
     method,
     ...(body === undefined
@@ -31,7 +30,7 @@ async function ask<T = unknown>(
       : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
   })
   const text = await response.text()
-  return { status: response.status, body: (text === '' ? undefined : JSON.parse(text)) as T }
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
 }
 
 /** Makes somebody a member of the account, with a role in it and one in the workspace. */
@@ -60,16 +59,14 @@ async function rolesIn(
   { workspace }: TestWorkspace,
   asker: Somebody,
 ): Promise<Record<string, string>> {
-  const { body } = await ask<AccountMember[]>(
-    asker,
-    'GET',
-    `/accounts/${workspace.account_id}/members`,
-  )
-  return Object.fromEntries(body.map(({ id, role }) => [id, role]))
+  const { body } = await ask(asker, 'GET', `/accounts/${workspace.account_id}/members`)
+  return Object.fromEntries((body as AccountMember[]).map(({ id, role }) => [id, role]))
 }
 
 describe('what a role in an account allows', () => {
   const never = () => crypto.randomUUID()
+  /** The name of the account's own workspace. */
+  const TAKEN = `taken ${crypto.randomUUID()}`
   /** By operation, about things that are not there: the roles that get further than 403. */
   const OPERATIONS: [method: string, path: () => string, roles: AccountRole[], body?: unknown][] = [
     ['GET', () => '', ['owner', 'admin', 'billing', 'member']],
@@ -77,7 +74,7 @@ describe('what a role in an account allows', () => {
     ['PATCH', () => `/members/${never()}`, ['owner', 'admin'], { role: 'member' }],
     ['DELETE', () => `/members/${never()}`, ['owner', 'admin']],
     ['GET', () => '/workspaces', ['owner', 'admin']],
-    ['POST', () => '/workspaces', ['owner', 'admin'], {}],
+    ['POST', () => '/workspaces', ['owner', 'admin'], { name: TAKEN }],
     ['POST', () => '/transfer', ['owner'], { user_id: never() }],
     ['PATCH', () => '', ['owner'], { name: 'new' }],
     ['DELETE', () => '', ['owner'], { name: 'not its own' }],
@@ -85,6 +82,7 @@ describe('what a role in an account allows', () => {
 
   test('is as the table says, and an account of others is as one that never was', async () => {
     const host = await aWorkspace()
+    await host.client.renameWorkspace(TAKEN)
     const stranger = await somebody()
     const path = `/accounts/${host.workspace.account_id}`
     for (const role of ACCOUNT_ROLES) {
@@ -103,9 +101,9 @@ describe('what a role in an account allows', () => {
     for (const [method, rest, , body] of OPERATIONS) {
       const theirs = await ask(stranger, method, path + rest(), body)
       const nobodys = await ask(stranger, method, `/accounts/${never()}${rest()}`, body)
-      expect([method, theirs.body]).toEqual([method, nobodys.body])
-      expect([404, 422]).toContain(theirs.status)
-      expect((await call(host.key, method, path + rest(), body)).status).toBeGreaterThanOrEqual(403)
+      expect([method, theirs]).toEqual([method, nobodys])
+      expect(theirs.status).toBe(404)
+      expect((await call(host.key, method, path + rest(), body)).status).toBe(403)
     }
   })
 
@@ -129,7 +127,7 @@ describe('what a role in an account allows', () => {
       [member.id]: 'owner',
     })
     // An owner of the account is one of its workspaces.
-    const [found] = (await host.client.listMembers()).filter(({ id }) => id === member.id)
+    const found = (await host.client.listMembers()).find(({ id }) => id === member.id)
     expect(found?.role).toBe('owner')
     expect((await ask(admin, 'DELETE', `${path}/${crypto.randomUUID()}`)).status).toBe(404)
   })
@@ -146,7 +144,7 @@ describe('the last owner', () => {
     const lesser = await ask(owner, 'PATCH', itself, { role: 'admin' })
     expect(lesser.status).toBe(409)
     expect((await ask(owner, 'DELETE', itself)).status).toBe(409)
-    const left = await ask<{ detail: string }>(owner, 'DELETE', `/me/accounts/${id}`)
+    const left = await ask(owner, 'DELETE', `/me/accounts/${id}`)
     expect(left).toMatchObject({
       status: 409,
       body: { detail: expect.stringMatching('last owner') },
@@ -160,9 +158,9 @@ describe('the last owner', () => {
     await join(host, owner, 'owner', null)
     await join(host, member, 'member', 'owner')
     const { account_id: id, name } = host.workspace
-    const left = await ask<{ detail: string }>(member, 'DELETE', `/me/accounts/${id}`)
+    const left = await ask(member, 'DELETE', `/me/accounts/${id}`)
     expect(left).toMatchObject({ status: 409 })
-    expect(left.body.detail).toContain(`the workspace '${name}'`)
+    expect(JSON.stringify(left.body)).toContain(`the workspace '${name}'`)
     expect((await ask(member, 'DELETE', `/me/workspaces/${host.workspace.id}`)).status).toBe(409)
   })
 
@@ -198,8 +196,8 @@ test('who leaves an account is out of its workspaces; who leaves a workspace of 
   expect((await ask(member, 'DELETE', `/me/accounts/${accountId}`)).status).toBe(204)
   expect(await idsOf(member)).toBe(false)
   expect((await ask(member, 'GET', `/accounts/${accountId}`)).status).toBe(404)
-  const mine = await ask<MyAccount[]>(member, 'GET', '/me/accounts')
-  expect(mine.body.map((one) => one.account_id)).not.toContain(accountId)
+  const mine = await ask(member, 'GET', '/me/accounts')
+  expect((mine.body as MyAccount[]).map((one) => one.account_id)).not.toContain(accountId)
 })
 
 test('a second workspace is its maker’s and the owners’, has a name of its own, and works', async () => {
@@ -210,13 +208,13 @@ test('a second workspace is its maker’s and the owners’, has a name of its o
   const { account_id: accountId, name: taken } = host.workspace
   const path = `/accounts/${accountId}/workspaces`
   const name = `second ${crypto.randomUUID()}`
-  const made = await ask<WorkspaceView>(admin, 'POST', path, { name })
+  const made = await ask(admin, 'POST', path, { name })
   expect(made).toMatchObject({ status: 201, body: { name, account_id: accountId } })
   for (const other of [name, taken]) {
     // oxlint-disable-next-line no-await-in-loop -- two
     expect((await ask(admin, 'POST', path, { name: other })).status).toBe(409)
   }
-  const here = `/accounts/${accountId}/workspaces/${made.body.id}`
+  const here = `/accounts/${accountId}/workspaces/${(made.body as WorkspaceView).id}`
   for (const person of [owner, admin]) {
     // oxlint-disable-next-line no-await-in-loop -- two
     expect(await ask(person, 'POST', `${here}/flow_runs/count`, {})).toEqual({
@@ -224,18 +222,21 @@ test('a second workspace is its maker’s and the owners’, has a name of its o
       body: 0,
     })
   }
-  const flow = await ask<{ id: string }>(admin, 'POST', `${here}/flows/`, { name: 'f' })
-  expect((await ask(admin, 'POST', `${here}/flow_runs/`, { flow_id: flow.body.id })).status).toBe(
-    201,
+  const flow = await ask(admin, 'POST', `${here}/flows/`, { name: 'f' })
+  expect(
+    (await ask(admin, 'POST', `${here}/flow_runs/`, { flow_id: (flow.body as { id: string }).id }))
+      .status,
+  ).toBe(201)
+  const all = await ask(owner, 'GET', path)
+  expect((all.body as WorkspaceView[]).map((one) => one.name).toSorted()).toEqual(
+    [name, taken].toSorted(),
   )
-  const all = await ask<WorkspaceView[]>(owner, 'GET', path)
-  expect(all.body.map((one) => one.name).toSorted()).toEqual([name, taken].toSorted())
   expect((await ask(admin, 'PATCH', `${here}/workspace`, { name: taken })).status).toBe(409)
   expect((await ask(admin, 'PATCH', `${here}/workspace`, { name: 'renamed' })).status).toBe(204)
   expect((await ask(admin, 'GET', `${here}/workspace`)).body).toMatchObject({ name: 'renamed' })
   const { status } = await ask(owner, 'PATCH', `/accounts/${accountId}`, { name: 'ours' })
   expect(status).toBe(204)
-  const mine = await ask<MyWorkspace[]>(admin, 'GET', '/me/workspaces')
+  const mine = await ask(admin, 'GET', '/me/workspaces')
   expect(mine.body).toContainEqual(
     expect.objectContaining({ account_name: 'ours', workspace_name: 'renamed' }),
   )
@@ -253,8 +254,8 @@ test('a person is deleted by itself, when nothing is left without an owner', asy
   expect(await refused.text()).toContain('You are the last owner of the account')
   expect((await member.browser.post('/delete-user', { password: 'a wrong one' })).status).toBe(400)
   // Who signed up alone has an account of its own, which it must delete first.
-  const { body: own } = await ask<MyAccount[]>(member, 'GET', '/me/accounts')
-  for (const { account_id: id, account_name: name, role } of own) {
+  const { body: own } = await ask(member, 'GET', '/me/accounts')
+  for (const { account_id: id, account_name: name, role } of own as MyAccount[]) {
     if (role === 'owner') {
       // oxlint-disable-next-line no-await-in-loop -- one
       expect((await ask(member, 'DELETE', `/accounts/${id}`, { name })).status).toBe(202)

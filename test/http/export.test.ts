@@ -18,6 +18,10 @@ async function exported({ client }: Pick<TestWorkspace, 'client'>): Promise<Thin
   return lines as Thing[]
 }
 
+async function textOf(stream: Promise<ReadableStream<Uint8Array>>): Promise<string> {
+  return await new Response(await stream).text()
+}
+
 const things = (lines: Thing[], kind: string) =>
   lines.filter((line) => line.kind === kind).map(({ row }) => row)
 
@@ -80,7 +84,7 @@ test('an export goes on from each of its cursors, page by page', async () => {
   const pages: { cursor: string | undefined; rows: string[] }[] = []
   let cursor: string | undefined
   let rows: string[] = []
-  const text = await new Response(await client.exportWorkspace()).text()
+  const text = await textOf(client.exportWorkspace())
   for (const line of text.trimEnd().split('\n')) {
     const parsed = JSON.parse(line) as ExportLine
     if ('cursor' in parsed) {
@@ -95,11 +99,11 @@ test('an export goes on from each of its cursors, page by page', async () => {
   expect(ofRuns.length).toBeGreaterThan(2)
   for (const page of ofRuns) {
     // oxlint-disable-next-line no-await-in-loop -- few
-    const again = await new Response(await client.exportWorkspace(page.cursor)).text()
+    const again = await textOf(client.exportWorkspace(page.cursor))
     expect(again.split('\n').slice(0, page.rows.length)).toEqual(page.rows)
   }
   const other = await aWorkspace()
-  const theirs = await new Response(await other.client.exportWorkspace(ofRuns[1]?.cursor)).text()
+  const theirs = await textOf(other.client.exportWorkspace(ofRuns[1]?.cursor))
   expect(theirs).not.toContain(workspace.id)
   expect(theirs).not.toContain(flow.id)
 })

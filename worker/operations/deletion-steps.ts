@@ -89,7 +89,7 @@ export async function takeDeletionStep(
         ? step({ ...left, next }, { rows: erased })
         : afterWorkspace(deletion, left, erased, now)
     }
-    case 'account': {
+    default: {
       if (await areWorkspacesUnderWay(bindings.DB, deletion)) {
         const message = 'Workspaces of the account are still being deleted.'
         return step(left, { afterMs: LOOK_AGAIN_MS, message })
@@ -113,7 +113,7 @@ export function describePart({ part, workspace, workspaces, next }: DeletionLeft
       return `to erase the objects of workspace ${id} from number ${next} on`
     case 'rows':
       return `to delete the rows of workspace ${id} from table number ${next} on`
-    case 'account':
+    default:
       return 'to delete the rows of the account'
   }
 }

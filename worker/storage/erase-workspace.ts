@@ -143,13 +143,17 @@ export async function eraseRows(
 /** The workspaces of a JSON array. */
 const THESE = '(SELECT value FROM json_each(?1))'
 
-/** Who has no other place in the account than these workspaces is out of it: service accounts and plain members. */
-function leaveStatements(ids: string, accountId: string): PlainStatement[] {
-  const alone = (kind: string) => `SELECT here.member_id FROM workspace_member AS here
+/** The members of that kind of the workspaces ?1 that have no other place in the account ?2. */
+const alone = (
+  kind: 'user' | 'service_account',
+): string => `SELECT here.member_id FROM workspace_member AS here
     WHERE here.member_kind = '${kind}' AND here.workspace_id IN ${THESE} AND NOT EXISTS
       (SELECT 1 FROM workspace_member AS other JOIN workspace ON workspace.id = other.workspace_id
        WHERE workspace.account_id = ?2 AND other.member_kind = here.member_kind
          AND other.member_id = here.member_id AND other.workspace_id NOT IN ${THESE})`
+
+/** Who has no other place in the account than these workspaces is out of it: service accounts and plain members. */
+function leaveStatements(ids: string, accountId: string): PlainStatement[] {
   const values = [ids, accountId]
   return [
     {
@@ -191,8 +195,8 @@ function referring(to: SQLiteTable): SQLiteTable[] {
 }
 
 function ownerColumn(table: SQLiteTable, kind: OwnerKind): string {
-  const names = getTableConfig(table).columns.map((column) => column.name)
-  const owner = OWNERS[kind].find((name) => names.includes(name))
+  const names = new Set(getTableConfig(table).columns.map((column) => column.name))
+  const owner = OWNERS[kind].find((name) => names.has(name))
   if (owner === undefined) {
     throw new Error(`${nameOf(table)} has no column that says which ${kind} a row is of`)
   }
