@@ -54,6 +54,8 @@ test('what is open is a short list', () => {
     'GET /events/out',
     'GET /logs/out',
     'GET /feed',
+    // By an id that only who asked for it was told.
+    'GET /deletions/{id}',
   ])
 })
 
