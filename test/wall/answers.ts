@@ -47,7 +47,7 @@ const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 /** Numbers that grow with time or with each change. */
 const CLOCKS =
-  /"(\w*(time|delta|lateness|seconds|version|position|occupancy)\w*)":-?\d+(\.\d+)?(e-?\d+)?/g
+  /"(\w*(time|delta|duration|lateness|seconds|version|position|occupancy)\w*)":-?\d+(\.\d+)?(e-?\d+)?/g
 /** Keys, and what they are recognised by. */
 const KEYS = /hg_key_[\w…]+/g
 const CURSORS = /"(next_cursor|next_page)":"[^"]*"/g

@@ -5,6 +5,7 @@ import { insertApiKeyStatement, type NewApiKey } from '#storage/access.ts'
 import { newId } from '#storage/new-id.ts'
 import { bindings } from '../support/workspace.ts'
 import { aName, type FullWorkspace } from './full-workspace.ts'
+import { aMember } from './people.ts'
 
 /** A kind of caller: who tries to reach through the wall. */
 export interface CallerKind {
@@ -78,17 +79,8 @@ export async function aServiceAccountKey(own: FullWorkspace, role: WorkspaceRole
 
 /** The key of a person that has a role in the workspace alone. */
 async function aPersonalKey(own: FullWorkspace, role: WorkspaceRole): Promise<string> {
-  const now = Date.now()
-  const id = newId(now * 1000)
-  await bindings.DB.batch([
-    bindings.DB.prepare(
-      'INSERT INTO user (id, name, email, email_verified, created, updated) VALUES (?, ?, ?, 1, ?, ?)',
-    ).bind(id, aName('person'), `${id}@example.com`, now, now),
-    bindings.DB.prepare(
-      'INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created) VALUES (?, ?, ?, ?, ?)',
-    ).bind(own.workspace.id, 'user', id, role, formatTimestamp(now * 1000)),
-  ])
-  return await aKey(own, { kind: 'personal', owner_id: id, workspace_id: null })
+  const owner_id = await aMember(own.workspace.id, role)
+  return await aKey(own, { kind: 'personal', owner_id, workspace_id: null })
 }
 
 export async function aKey(

@@ -9,6 +9,7 @@ import { call } from '../support/call.ts'
 import { eventually } from '../support/eventually.ts'
 import { asStub } from '../support/objects.ts'
 import { aWorkspace, clientOf, type TestWorkspace } from '../support/workspace.ts'
+import { aMember } from './people.ts'
 
 /** What a workspace has of one kind of thing. The first of each kind belong together. */
 interface Known {
@@ -47,6 +48,7 @@ export async function aFullWorkspace(): Promise<FullWorkspace> {
   await addLimits(full)
   await addJobs(full)
   await addCallers(full)
+  await addPeople(full)
   await addPresent(full)
   return full
 }
@@ -344,6 +346,15 @@ async function addCallers(full: FullWorkspace): Promise<void> {
   const role = 'viewer'
   const account = await made('/service_accounts', { name: aName('service_account'), role })
   add(full, 'service_account', account.id, account.name)
+}
+
+/** Who is here, and who is invited. */
+async function addPeople(full: FullWorkspace): Promise<void> {
+  const id = await aMember(full.workspace.id, 'developer')
+  add(full, 'member', id)
+  const email = `${aName('person')}@example.com`
+  const invitation = await full.client.createInvitation({ email, role: 'viewer' })
+  add(full, 'invitation', invitation.id, email)
 }
 
 /** Who serves the pool: the agent, and a worker. Neither has been heard of for long, so that nobody waits for them. */

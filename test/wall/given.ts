@@ -29,6 +29,10 @@ const agentKey = (): Given => ({
   body: { key_hash: crypto.randomUUID().replaceAll('-', '').repeat(2), key_hint: 'hg_key_…0000' },
 })
 
+const hourly = { schedule: { interval: 3600 } }
+/** A limit of Prefect's first kind, which is of a tag. */
+const ofTag: Give = ({ known }) => ({ path: { id: known['concurrency_limit']?.ids.at(-1) ?? '' } })
+
 /** By operation. A new one belongs here only when the test says that its request is refused. */
 const GIVEN: Record<string, Give> = {
   'GET /events/filter/next': ({ pageToken }) => ({ query: { 'page-token': pageToken } }),
@@ -39,7 +43,20 @@ const GIVEN: Record<string, Give> = {
   'POST /events': event,
   'POST /flow_runs/history': span,
   'POST /task_runs/history': span,
-  'POST /ui/flow_runs/history': span,
+  'GET /collections/views/{view}': () => ({ path: { view: 'aggregate-worker-metadata' } }),
+  'GET /concurrency_limits/{id}': ofTag,
+  'DELETE /concurrency_limits/{id}': ofTag,
+  'POST /block_documents/': () => ({ body: { name: aName('block_document') } }),
+  'POST /deployments/{id}/schedules': () => ({ body: [hourly] }),
+  'POST /events/count-by/{countable}': () => ({ path: { countable: 'day' } }),
+  'POST /flow_runs/histogram': () => ({
+    body: { start: '2026-01-01T00:00:00Z', end: '2026-01-02T00:00:00Z' },
+  }),
+  'POST /members/invitations': () => ({ body: { email: `${crypto.randomUUID()}@example.com` } }),
+  'POST /schedules/preview': () => ({ body: hourly }),
+  'POST /ui/task_runs/dashboard/counts': () => ({
+    body: { task_runs: { start_time: { after_: '2026-01-01T00:00:00Z' } } },
+  }),
 }
 
 /** @param slots the names of those that are filled besides */

@@ -13,6 +13,7 @@ const ALIASES: Record<string, string> = {
   queue: 'work_queue',
   related: 'resource',
   result_storage_block: 'block_document',
+  default_result_storage_block: 'block_document',
   slot_override: 'task_run',
   sender: 'resource',
   work_pool_queue: 'work_queue',
@@ -36,5 +37,8 @@ export function nounOf(words: readonly string[], nouns: readonly string[]): stri
 }
 
 function toSingular(word: string): string {
-  return word.replace(/ies$/, 'y').replace(/(?<![su])s$/, '')
+  return word
+    .replace(/ies$/, 'y')
+    .replace(/ches$/, 'ch')
+    .replace(/(?<![su])s$/, '')
 }

@@ -133,7 +133,11 @@ function ownText(schema: FullSchema, words: string[], own: FullWorkspace): strin
   }
   const noun = nounOf(words, Object.keys(own.known))
   const known = noun === undefined ? undefined : own.known[noun]
-  return schema.format === 'uuid'
+  if (schema.format === 'uuid') {
+    return known?.ids[0] ?? crypto.randomUUID()
+  }
+  // An id that is not said to be a UUID, as in paths of Prefect's.
+  return /(^|_)id$/.test(words[0] ?? '')
     ? (known?.ids[0] ?? crypto.randomUUID())
     : (known?.names[0] ?? known?.ids[0] ?? aName('new'))
 }
