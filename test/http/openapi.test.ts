@@ -54,6 +54,7 @@ test('what is open is a short list', () => {
     'GET /events/out',
     'GET /logs/out',
     'GET /feed',
+    'POST /agents/enrol',
     // By an id that only who asked for it was told.
     'GET /deletions/{id}',
   ])

@@ -61,7 +61,7 @@ export const DOCUMENT_DIFFERENCES: AcceptedDifference[] = [
   { where: /^FlowRunPolicy\.\w+: minimum 0/, reason: POLICY },
   {
     where:
-      /(infrastructure_retries|missed_runs|concurrency_key|max_waiting_runs|start_within_seconds|signature|start_before|query format|body\.work_pools|body\.work_queues|block_schema_type): is ours only$/,
+      /(infrastructure_retries|missed_runs|concurrency_key|max_waiting_runs|start_within_seconds|signature|start_before|query format|body\.work_pools|body\.work_queues|block_schema_type|\.secret|include_secrets): is ours only$/,
     reason: OWN_FIELDS,
   },
   { where: / path \w+: format none, not uuid$/, reason: FORMATS },

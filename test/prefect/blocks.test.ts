@@ -24,9 +24,7 @@ async function save(slug: string, name: string, data: JsonObject): Promise<strin
 }
 
 it('the library saves and loads blocks, with all that is in them', async () => {
-  const { code, stdout, stderr } = await prefect.python('boxes.py', [], {
-    env: await prefect.insideRun(),
-  })
+  const { code, stdout, stderr } = await prefect.python('boxes.py')
   expect({ code, stderr, said: stdout.trim() }).toMatchObject({ code: 0, said: 'round trip done' })
   const shown = await prefect.client.readBlockDocumentByName('box-of-things', 'box')
   expect(shown.data).toMatchObject({

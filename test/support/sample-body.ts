@@ -63,9 +63,13 @@ export function sampleOf(
       return null
     default:
       return (
-        ['2026-01-01T00:00:00Z', crypto.randomUUID(), 'a@example.com'].find((text) =>
-          new RegExp(resolved.pattern ?? '').test(text),
-        ) ?? 'x'
+        [
+          '2026-01-01T00:00:00Z',
+          crypto.randomUUID(),
+          'a@example.com',
+          '0'.repeat(64),
+          'hg_key_…0000',
+        ].find((text) => new RegExp(resolved.pattern ?? '').test(text)) ?? 'x'
       )
   }
 }

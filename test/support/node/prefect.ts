@@ -134,7 +134,8 @@ export class Prefect {
     const home = this.sandbox.path('inside')
     const token = runs[0]?.run_token ?? ''
     this.profile({ PREFECT_API_URL: this.server.addresses.api_url, ...credentials(token) }, home)
-    return { PREFECT_HOME: home }
+    // Its own profile, but what the package keeps is where the others find it.
+    return { PREFECT_PROFILES_PATH: join(home, 'profiles.toml') }
   }
 
   get server(): LocalServer {
