@@ -112,7 +112,7 @@ describe('an agent that gets in', () => {
     }
     const first = await Credential.open(path)
     const dies = first.enrol(far.client, TOKEN, 'agent', callUntil(killed.signal))
-    await expect(dies).rejects.toThrow()
+    await expect(dies).rejects.toThrow('fetch failed')
     expect(first.isThere).toBe(false)
     const { next } = await stored()
     far.trouble = () => undefined

@@ -73,7 +73,7 @@ export class Prefect {
   #server: LocalServer | undefined
   #port = 0
   #inside: Promise<Record<string, string>> | undefined
-  #renewing: NodeJS.Timeout | undefined
+  #renewing: ReturnType<typeof setInterval> | undefined
 
   async start(): Promise<void> {
     if (!existsSync(join(VENV, 'bin/prefect'))) {
