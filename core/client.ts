@@ -42,7 +42,7 @@ import type {
   FlowRunsPause,
 } from './wire/bulk.ts'
 import type { Diagnostics, DiagnosticsRequest } from './wire/diagnostics.ts'
-import type { AccountMember, MyAccount } from './wire/account.ts'
+import type { AccountMember, AccountUsage, MyAccount } from './wire/account.ts'
 import type { Deletion } from './wire/deletion.ts'
 import type { Job } from './wire/job.ts'
 import type { Invitation, InvitationCreate, Member } from './wire/member.ts'
@@ -294,6 +294,7 @@ export class Client {
   listMyAccounts = () => this.#call<MyAccount[]>('GET', '/me/accounts')
   leaveAccount = (id: string) => this.#call<void>('DELETE', `/me/accounts/${id}`)
   readAccount = (id: string) => this.#call<MyAccount>('GET', `/accounts/${id}`)
+  readAccountUsage = (id: string) => this.#call<AccountUsage>('GET', `/accounts/${id}/usage`)
   renameAccount = (id: string, name: string) =>
     this.#call<void>('PATCH', `/accounts/${id}`, { body: { name } })
   /** @param name its own, once more */

@@ -9,11 +9,11 @@ interface Page {
   cursor: string | undefined
 }
 
-/** Answers in a row that bring nothing. */
-const MAX_FAILURES = 8
-
-/** All lines of a workspace's export, each once, with its end: however many answers that takes, and whatever breaks them off. */
-export async function* exportLines(client: Client): AsyncGenerator<string> {
+/**
+ * All lines of a workspace's export, each once, with its end: however many answers that takes, and whatever breaks them off.
+ * @param patience answers in a row that may bring nothing
+ */
+export async function* exportLines(client: Client, patience = 8): AsyncGenerator<string> {
   let cursor: string | undefined
   for (let failures = 0; ; failures += 1) {
     try {
@@ -26,12 +26,12 @@ export async function* exportLines(client: Client): AsyncGenerator<string> {
         cursor = page.cursor
       }
     } catch (error) {
-      if (failures >= MAX_FAILURES || errorKind(error) !== 'retry') {
+      if (failures >= patience || errorKind(error) !== 'retry') {
         throw error
       }
       await sleep(backoffMs(failures + 1, error, Math.random()))
     }
-    if (failures >= MAX_FAILURES) {
+    if (failures >= patience) {
       throw new Error('the export does not go on')
     }
   }

@@ -33,3 +33,22 @@ export const accountTransfer = z
     user_id: z.string(),
   })
   .meta({ id: 'AccountTransfer' })
+
+const counts = {
+  flow_runs: z.int(),
+  task_runs: z.int(),
+  events: z.int(),
+  log_bytes: z.int(),
+}
+
+/** What is used in the present month. */
+export const accountUsage = z
+  .object({
+    /** Its first day. */
+    from: z.string(),
+    /** Also of workspaces that were deleted since. */
+    ...counts,
+    workspaces: z.array(z.object({ id: z.string(), name: z.string(), ...counts })),
+  })
+  .meta({ id: 'AccountUsage' })
+export type AccountUsage = z.infer<typeof accountUsage>

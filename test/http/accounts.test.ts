@@ -70,6 +70,7 @@ describe('what a role in an account allows', () => {
   /** By operation, about things that are not there: the roles that get further than 403. */
   const OPERATIONS: [method: string, path: () => string, roles: AccountRole[], body?: unknown][] = [
     ['GET', () => '', ['owner', 'admin', 'billing', 'member']],
+    ['GET', () => '/usage', ['owner', 'admin', 'billing']],
     ['GET', () => '/members', ['owner', 'admin']],
     ['PATCH', () => `/members/${never()}`, ['owner', 'admin'], { role: 'member' }],
     ['DELETE', () => `/members/${never()}`, ['owner', 'admin']],
@@ -231,6 +232,11 @@ test('a second workspace is its maker’s and the owners’, has a name of its o
   expect((all.body as WorkspaceView[]).map((one) => one.name).toSorted()).toEqual(
     [name, taken].toSorted(),
   )
+  const usage = await ask(owner, 'GET', `/accounts/${accountId}/usage`)
+  expect(usage.body).toMatchObject({
+    flow_runs: expect.any(Number),
+    workspaces: expect.arrayContaining([expect.objectContaining({ name })]),
+  })
   expect((await ask(admin, 'PATCH', `${here}/workspace`, { name: taken })).status).toBe(409)
   expect((await ask(admin, 'PATCH', `${here}/workspace`, { name: 'renamed' })).status).toBe(204)
   expect((await ask(admin, 'GET', `${here}/workspace`)).body).toMatchObject({ name: 'renamed' })

@@ -63,7 +63,7 @@ export function permissionsOfKey({ kind, role, scopes }: KeyRights): ReadonlySet
 }
 
 /** What a person may do in an account, beside the workspaces that it has a role in. */
-export const ACCOUNT_PERMISSIONS = [
+const ACCOUNT_PERMISSIONS = [
   /** Know of it, and leave it. */
   'know',
   /** See what is used of it, in all its workspaces. */

@@ -4,19 +4,21 @@ import {
   accountMemberUpdate,
   accountTransfer,
   accountUpdate,
+  accountUsage,
   myAccount,
 } from '#core/wire/account.ts'
 import { deletion, deletionRequest } from '#core/wire/deletion.ts'
 import { workspace, workspaceCreate } from '#core/wire/workspace.ts'
 import { DomainError } from '#domain/errors.ts'
 import { permissionToChange } from '#domain/permissions.ts'
+import { monthOf } from '#domain/usage.ts'
 import {
   findAccountMember,
   listAccountMembers,
   setAccountRole,
   transferAccount,
 } from '#storage/account-members.ts'
-import { listAccountWorkspaces, renameAccount } from '#storage/accounts.ts'
+import { listAccountWorkspaces, readAccountUsage, renameAccount } from '#storage/accounts.ts'
 import { addWorkspace } from '../operations/create-workspace.ts'
 import { deleteAccount } from '../operations/delete-workspace.ts'
 import { leaveAccount } from '../operations/leave-account.ts'
@@ -83,6 +85,24 @@ export function addAccountRoutes(api: Api): void {
       const { account, person_id } = await requireAccount(env.DB, caller, params.id, 'own')
       const trail = trailIn(account.account_id, null)
       return { status: 202, body: await deleteAccount(env, account, body.name, person_id, trail) }
+    },
+  )
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/accounts/{id}/usage',
+      tag,
+      summary: 'What an account and each of its workspaces have used in this month',
+      params: idParam,
+      answers: { 200: accountUsage },
+      errors: [404],
+      ofHolder: true,
+    },
+    async ({ context, caller, params, now }) => {
+      const { DB } = context.env
+      const { account } = await requireAccount(DB, caller, params.id, 'usage')
+      return { status: 200, body: await readAccountUsage(DB, account.account_id, monthOf(now)) }
     },
   )
   addMembers(api)

@@ -1,4 +1,4 @@
-import type { MyAccount } from '#core/wire/account.ts'
+import type { AccountUsage, MyAccount } from '#core/wire/account.ts'
 import type { Workspace as WorkspaceView } from '#core/wire/workspace.ts'
 import { formatTimestamp, type Micros } from '#core/time.ts'
 import { audited, type AuditTrail } from '#domain/audit.ts'
@@ -70,6 +70,36 @@ export async function findWorkspaceView({
 }: Workspace): Promise<WorkspaceView | undefined> {
   const row = await bindings.DB.prepare(`${WORKSPACES} WHERE id = ?`).bind(id).first<WorkspaceRow>()
   return row === null ? undefined : toView(row)
+}
+
+const COUNTS = ['flow_runs', 'task_runs', 'events', 'log_bytes']
+const sums = COUNTS.map((name) => `coalesce(sum(day.${name}), 0) AS ${name}`).join(', ')
+
+/** What an account and its workspaces have used in a month, which is told now and then. */
+export async function readAccountUsage(
+  db: D1Database,
+  accountId: string,
+  month: string,
+): Promise<AccountUsage> {
+  const from = `${month}-01`
+  const [all, workspaces] = await db.batch([
+    db
+      .prepare(`SELECT ${sums} FROM usage_month AS day WHERE day.account_id = ? AND day.month = ?`)
+      .bind(accountId, month),
+    db
+      .prepare(
+        `SELECT workspace.id, workspace.name, ${sums} FROM workspace
+         LEFT JOIN usage_day AS day ON day.workspace_id = workspace.id AND day.day >= ?
+         WHERE workspace.account_id = ? GROUP BY workspace.id ORDER BY workspace.name`,
+      )
+      .bind(from, accountId),
+  ])
+  const [used] = (all?.results ?? []) as Omit<AccountUsage, 'from' | 'workspaces'>[]
+  return {
+    from,
+    ...(used ?? { flow_runs: 0, task_runs: 0, events: 0, log_bytes: 0 }),
+    workspaces: (workspaces?.results ?? []) as AccountUsage['workspaces'],
+  }
 }
 
 /** False where the account has another workspace of that name. */
