@@ -318,6 +318,7 @@ test('code in a run loads secrets and saves blocks, and deletes none', async () 
     flow_run_id: crypto.randomUUID(),
     fence: 1,
     home_key: '00000000',
+    issued: Date.now() / 1000,
     expires: Date.now() / 1000 + 60,
   })
   const run = clientOf(token)
