@@ -443,7 +443,9 @@ export class Client {
     this.#call<Diagnostics>('POST', '/diagnostics', { body })
   readDiagnostics = (id: string) => this.#call<Diagnostics>('GET', `/diagnostics/${id}`)
   readUsage = (days?: number) =>
-    this.#call<Usage>('GET', '/usage', { query: days === undefined ? {} : { days } })
+    this.#call<Usage>('GET', '/usage', {
+      query: days === undefined ? {} : { days: String(days) },
+    })
   rotateWorkspaceKey = () => this.#call<Job>('POST', '/workspace/rotate_key')
   cancelJob = (id: string) => this.#call<Job>('POST', `/jobs/${id}/cancel`)
 
