@@ -3,6 +3,7 @@ import type { MyAccount } from '#core/wire/account.ts'
 import type { Deletion } from '#core/wire/deletion.ts'
 import type { AuditTrail } from '#domain/audit.ts'
 import { DomainError } from '#domain/errors.ts'
+import { findWorkspaceView } from '#storage/accounts.ts'
 import type { Bindings, Workspace } from '#storage/workspace.ts'
 import { deletionStub } from './stubs.ts'
 
@@ -18,7 +19,9 @@ export async function deleteWorkspace(
   trail: AuditTrail,
 ): Promise<Deletion> {
   const { bindings, id, account_id, region } = workspace
-  requireName(name, workspace.name, 'workspace')
+  // The handle may have been read before somebody gave it another name.
+  const found = await findWorkspaceView(workspace)
+  requireName(name, found?.name, 'workspace')
   return await begin(
     bindings,
     { id, region },
@@ -55,7 +58,7 @@ async function begin(
   return await deletionStub(bindings, owner, id).begin({ id, created, ...what, trail })
 }
 
-function requireName(given: string, name: string, what: string): void {
+function requireName(given: string, name: string | undefined, what: string): void {
   if (given !== name) {
     throw new DomainError('invalid', `Repeat the name of the ${what}: it is another one.`, {
       field: ['name'],
