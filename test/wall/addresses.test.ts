@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { routes, type Route } from '../support/routes.ts'
 import { API_URL, fetchWorker } from '../support/workspace.ts'
+import { headersOf } from './answers.ts'
 import { CALLERS } from './callers.ts'
 import { aFullWorkspace, idOf, type FullWorkspace } from './full-workspace.ts'
 import { isOfHolder, isSocket } from './operations.ts'
@@ -41,7 +42,10 @@ const ADDRESSES: [name: string, of: () => [account: string, workspace: string]][
   ['no ids', () => ['x', 'y']],
 ]
 
-test.for(routes)('$name is nowhere but at its own address', async (route) => {
+/** What its holder changes is another thing the second time. */
+const repeatable = routes.filter((route) => !isOfHolder(route) || route.method === 'get')
+
+test.for(repeatable)('$name is nowhere but at its own address', async (route) => {
   for (const { name, isLive } of CALLERS) {
     const token = tokens.get(name)
     // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -77,7 +81,7 @@ async function answerAt(
   const response = await fetchWorker(`${base}${path}?${new URLSearchParams(query).toString()}`, {
     method: route.method.toUpperCase(),
     headers: {
-      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+      ...headersOf(token),
       ...(isSocket(route) ? { Upgrade: 'websocket' } : {}),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

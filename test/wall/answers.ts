@@ -24,7 +24,7 @@ export async function answerTo(
   }
   const response = await fetchWorker(url.href, {
     method: route.method.toUpperCase(),
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    headers: headersOf(token),
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
   })
   const body = hiding(tried, await response.text())
@@ -35,6 +35,16 @@ export async function answerTo(
     body: inOneForm(body),
     told: uuidsIn(body),
   }
+}
+
+/** @param token a key, or the cookie of a session, which says where it comes from as browsers do */
+export function headersOf(token: string | undefined): Record<string, string> {
+  if (token === undefined) {
+    return {}
+  }
+  return token.includes('session_token=')
+    ? { Cookie: token, Origin: new URL(API_URL).origin }
+    : { Authorization: `Bearer ${token}` }
 }
 
 const PER_CALL: ReadonlySet<string> = new Set([

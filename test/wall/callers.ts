@@ -3,9 +3,10 @@ import { formatTimestamp } from '#core/time.ts'
 import type { WorkspaceRole } from '#domain/permissions.ts'
 import { insertApiKeyStatement, type NewApiKey } from '#storage/access.ts'
 import { newId } from '#storage/new-id.ts'
+import { aPerson } from '../support/people.ts'
 import { bindings } from '../support/workspace.ts'
 import { aName, type FullWorkspace } from './full-workspace.ts'
-import { aMember } from './people.ts'
+import { addMember, aMember } from './people.ts'
 
 /** A kind of caller: who tries to reach through the wall. */
 export interface CallerKind {
@@ -14,6 +15,7 @@ export interface CallerKind {
   isLive: boolean
   /** How much is tried on it: ids of kinds that do not belong there as well, those that do, or the first of them. */
   tries: 'all' | 'fitting' | 'first'
+  /** A key, or the cookie of a session. */
   token: (own: FullWorkspace) => Promise<string | undefined> | string | undefined
 }
 
@@ -39,6 +41,12 @@ export const CALLERS: CallerKind[] = [
     isLive: true,
     tries: 'first',
     token: async (own) => await aPersonalKey(own, 'owner'),
+  },
+  {
+    name: 'a person who is signed in',
+    isLive: true,
+    tries: 'first',
+    token: async (own) => await aSession(own, 'owner'),
   },
   { name: 'no key', isLive: false, tries: 'first', token: () => undefined },
   {
@@ -81,6 +89,21 @@ export async function aServiceAccountKey(own: FullWorkspace, role: WorkspaceRole
 async function aPersonalKey(own: FullWorkspace, role: WorkspaceRole): Promise<string> {
   const owner_id = await aMember(own.workspace.id, role)
   return await aKey(own, { kind: 'personal', owner_id, workspace_id: null })
+}
+
+/** The cookie of a person that has a role in the workspace alone. */
+export async function aSession(own: FullWorkspace, role: WorkspaceRole): Promise<string> {
+  const { browser } = await aPerson()
+  const session = await browser.session()
+  if (session === undefined) {
+    throw new Error('who has signed in has no session')
+  }
+  // Who signs up has a workspace, and then says at each address which one is meant.
+  await bindings.DB.prepare('DELETE FROM workspace_member WHERE member_id = ?')
+    .bind(session.user_id)
+    .run()
+  await addMember(own.workspace.id, session.user_id, role)
+  return [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
 }
 
 export async function aKey(

@@ -7,13 +7,20 @@ import { bindings } from '../support/workspace.ts'
 export async function aMember(workspaceId: string, role: WorkspaceRole): Promise<string> {
   const now = Date.now()
   const id = newId(now * 1000)
-  await bindings.DB.batch([
-    bindings.DB.prepare(
-      'INSERT INTO user (id, name, email, email_verified, created, updated) VALUES (?, ?, ?, 1, ?, ?)',
-    ).bind(id, 'Ada', `${id}@example.com`, now, now),
-    bindings.DB.prepare(
-      'INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created) VALUES (?, ?, ?, ?, ?)',
-    ).bind(workspaceId, 'user', id, role, formatTimestamp(now * 1000)),
-  ])
+  await bindings.DB.prepare(
+    'INSERT INTO user (id, name, email, email_verified, created, updated) VALUES (?, ?, ?, 1, ?, ?)',
+  )
+    .bind(id, 'Ada', `${id}@example.com`, now, now)
+    .run()
+  await addMember(workspaceId, id, role)
   return id
+}
+
+export async function addMember(workspaceId: string, id: string, role: WorkspaceRole) {
+  const now = formatTimestamp(Date.now() * 1000)
+  await bindings.DB.prepare(
+    'INSERT INTO workspace_member (workspace_id, member_kind, member_id, role, created) VALUES (?, ?, ?, ?, ?)',
+  )
+    .bind(workspaceId, 'user', id, role, now)
+    .run()
 }

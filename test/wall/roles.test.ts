@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import {
   PERMISSIONS,
   permissionsOfKey,
+  permissionsOfRole,
   WORKSPACE_ROLES,
   type Permission,
 } from '#domain/permissions.ts'
@@ -9,7 +10,7 @@ import { agentMay, permissionOf } from '../../worker/http/operation-permissions.
 import { runMay } from '../../worker/http/run-rights.ts'
 import { closed, type Route } from '../support/routes.ts'
 import { answerTo } from './answers.ts'
-import { aKey, aServiceAccountKey } from './callers.ts'
+import { aKey, aServiceAccountKey, aSession } from './callers.ts'
 import { aFullWorkspace, aName, type FullWorkspace } from './full-workspace.ts'
 import { isOfHolder, isSocket } from './operations.ts'
 import { requestOf } from './requests.ts'
@@ -40,6 +41,11 @@ const CALLERS: Caller[] = [
     name: `a service account that is ${role}`,
     token: async () => await aServiceAccountKey(own, role),
     may: has(permissionsOfKey({ kind: 'service_account', role, scopes: null })),
+  })),
+  ...WORKSPACE_ROLES.map((role) => ({
+    name: `a person who is signed in, ${role}`,
+    token: async () => await aSession(own, role),
+    may: has(permissionsOfRole(role)),
   })),
   ...PERMISSIONS.map((scope) => ({
     name: `a key with the scope ${scope} alone`,
