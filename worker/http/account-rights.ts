@@ -21,16 +21,16 @@ export interface AccountCaller {
 
 /**
  * Which person asks: one that is signed in, or that holds a key of its own. Keys of workspaces and programs belong to no account.
+ * @param scope what a key must have that is limited
  * @throws DomainError `forbidden`
  */
-export function requirePerson(caller: Caller, permission: AccountPermission): string {
+export function requirePerson(caller: Caller, scope: 'see' | 'manage'): string {
   if (caller.kind === 'user') {
     return caller.id
   }
   if (caller.kind === 'key' && caller.key_kind === 'personal' && caller.owner_id !== null) {
-    const needed = permission === 'know' || permission === 'usage' ? 'see' : 'manage'
-    if (caller.scopes !== null && !caller.scopes.includes(needed)) {
-      throw new DomainError('forbidden', `You may not do that: the key lacks the scope ${needed}.`)
+    if (caller.scopes !== null && !caller.scopes.includes(scope)) {
+      throw new DomainError('forbidden', `You may not do that: the key lacks the scope '${scope}'.`)
     }
     return caller.owner_id
   }
@@ -47,7 +47,8 @@ export async function requireAccount(
   accountId: string,
   permission: AccountPermission,
 ): Promise<AccountCaller> {
-  const personId = requirePerson(caller, permission)
+  const isRead = permission === 'know' || permission === 'usage'
+  const personId = requirePerson(caller, isRead ? 'see' : 'manage')
   const account = await findMyAccount(db, personId, accountId)
   if (account === undefined) {
     throw new DomainError('not_found', 'Account not found')

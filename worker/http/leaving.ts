@@ -27,7 +27,7 @@ export function addLeavingRoutes(api: Api): void {
     },
     async ({ context, caller }) => ({
       status: 200,
-      body: await listMyAccounts(context.env.DB, requirePerson(caller, 'know')),
+      body: await listMyAccounts(context.env.DB, requirePerson(caller, 'see')),
     }),
   )
   endpoint(
@@ -44,6 +44,7 @@ export function addLeavingRoutes(api: Api): void {
     },
     async ({ context, caller, params, trailIn }) => {
       const { DB } = context.env
+      requirePerson(caller, 'manage')
       const { account, person_id } = await requireAccount(DB, caller, params.id, 'know')
       const id = account.account_id
       const member = (await findAccountMember(DB, id, person_id)) ?? notFound('Account')
@@ -64,7 +65,7 @@ export function addLeavingRoutes(api: Api): void {
       ofHolder: true,
     },
     async ({ context, caller, params, trailIn }) => {
-      const personId = requirePerson(caller, 'know')
+      const personId = requirePerson(caller, 'manage')
       const { env } = context
       const found = await findMembership(env.DB, accessId(personId, params.id.toLowerCase()))
       if (found === undefined) {
