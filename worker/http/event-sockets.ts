@@ -10,6 +10,7 @@ import { eventHubStub } from '../operations/stubs.ts'
 import { subscribe } from '../operations/subscription.ts'
 import type { Api } from './endpoint.ts'
 import { EventIntake } from './event-intake.ts'
+import { mayTell } from './run-reach.ts'
 import { closeSocket, sendFrame, socketRoute, type Connection } from './socket.ts'
 import { holdOpen, readFilter } from './subscriber.ts'
 
@@ -41,10 +42,15 @@ export function addEventSocketRoutes(api: Api): void {
   )
 }
 
-async function takeEvents({ workspace, socket, inbox }: Connection): Promise<void> {
+async function takeEvents({ workspace, caller, socket, inbox }: Connection): Promise<void> {
   const intake = new EventIntake(
     async (events) => {
-      await emitEvents(workspace, events, Date.now() * 1000)
+      const now = Date.now() * 1000
+      const asker = { workspace, caller, now }
+      const may = await Promise.all(events.map((event) => mayTell(asker, event)))
+      // What is not the caller's to tell is passed over, as what is no event.
+      const told = events.filter((_, index) => may[index])
+      await emitEvents(workspace, told, now)
     },
     () => {
       closeSocket(socket, 1011, 'Events can not be kept now; connect again')
