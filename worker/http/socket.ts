@@ -164,7 +164,7 @@ async function authorize(knock: Knock, token: string | undefined): Promise<Ident
   const identity = await known.catch((error: unknown) => {
     throw error instanceof DomainError ? new Unauthorized() : error
   })
-  await requireOperation(identity, 'get', path, {})
+  await requireOperation(identity, 'get', path, {}, now)
   return identity
 }
 
