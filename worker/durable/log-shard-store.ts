@@ -98,7 +98,12 @@ export class LogStore {
     return this.#appendOnce(flowRunId, `${FOR_EVER}${key}`, [log], now)
   }
 
-  #appendOnce(flowRunId: string, key: string, logs: LogCreate[], now: Micros): Appended | undefined {
+  #appendOnce(
+    flowRunId: string,
+    key: string,
+    logs: LogCreate[],
+    now: Micros,
+  ): Appended | undefined {
     const received = formatTimestamp(now)
     return this.#storage.transactionSync(() => {
       const newest = this.#newest(flowRunId)
