@@ -1,10 +1,11 @@
 import { html } from 'hono/html'
-import { hasSecondFactor, listLogins, listSessions } from '#storage/people.ts'
+import { hasSecondFactor, listLogins, listPasskeys, listSessions } from '#storage/people.ts'
 import { PAGES_PATH } from './people-auth.ts'
 import { call, goTo, refusalOf, type Given, type PageContext } from './people-forms.ts'
 import { keysSection, makeKey, revokeKey } from './people-keys-section.ts'
 import { loginsSection } from './people-logins-section.ts'
 import { problem, showPage } from './people-page.ts'
+import { passkeysSection } from './people-passkeys-section.ts'
 import { reasonOf } from './people-provider-page.ts'
 import { sessionsSection } from './people-sessions-section.ts'
 import { readSession, type PersonSession } from './session.ts'
@@ -16,9 +17,10 @@ export async function accountPage(context: PageContext, _given: Given, refused?:
     return context.redirect(`${PAGES_PATH}/sign-in`, 303)
   }
   const { DB } = context.env
-  const [sessions, logins, isOn, keys] = await Promise.all([
+  const [sessions, logins, passkeys, isOn, keys] = await Promise.all([
     listSessions(DB, person.user_id, context.get('now')),
     listLogins(DB, person.user_id),
+    listPasskeys(DB, person.user_id),
     hasSecondFactor(DB, person.user_id),
     keysSection(context, person.user_id),
   ])
@@ -34,7 +36,7 @@ export async function accountPage(context: PageContext, _given: Given, refused?:
           <button class="plain" name="what" value="everywhere">Sign out everywhere</button>
         </div>
       </form>
-      ${loginsSection(context, logins)}
+      ${loginsSection(context, logins)} ${passkeysSection(passkeys)}
       <section>
         <h2>Second factor</h2>
         <p>
@@ -60,6 +62,12 @@ export async function actOnAccount(context: PageContext, given: Given) {
         context,
         given,
         await call(context, '/unlink-account', { accountId: given['id'] ?? '' }),
+      )
+    case 'passkey':
+      return await showAgain(
+        context,
+        given,
+        await call(context, '/passkey/delete-passkey', { id: given['id'] ?? '' }),
       )
     case 'make-key':
       return await makeKey(context, person, given, (refused) =>

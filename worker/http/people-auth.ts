@@ -11,6 +11,7 @@ import { newId } from '#storage/new-id.ts'
 import { isInvited } from '#storage/people.ts'
 import {
   login,
+  passkey,
   secondFactor as factor,
   session,
   user,
@@ -24,6 +25,7 @@ import { report } from '../operations/report.ts'
 import { mailerOf, type Mail } from '../operations/send-mail.ts'
 import { recordRefusedSignIn, recordSignIn, trailOfPerson } from './audit-people.ts'
 import { knownMail, resetMail, verificationMail } from './people-mails.ts'
+import { passkeys } from './people-passkeys.ts'
 import { configuredProviders } from './people-providers.ts'
 import { secondFactor } from './people-second-factor.ts'
 
@@ -48,6 +50,8 @@ const TRIED: Record<string, Tried> = {
   '/reset-password': 'proof',
   '/change-password': 'proof',
   '/delete-user': 'proof',
+  '/passkey/generate-authenticate-options': 'sign-in',
+  '/passkey/verify-authentication': 'sign-in',
   '/two-factor/enable': 'proof',
   '/two-factor/disable': 'proof',
   '/two-factor/get-totp-uri': 'proof',
@@ -129,7 +133,7 @@ function newAuth(bindings: Bindings, origin: string) {
     onAPIError: { errorURL: `${site.pages}/sign-in` },
     database: drizzleAdapter(drizzle(bindings.DB), {
       provider: 'sqlite',
-      schema: { user, session, account: login, verification, twoFactor: factor },
+      schema: { user, session, account: login, verification, twoFactor: factor, passkey },
     }),
     emailAndPassword: {
       enabled: true,
@@ -192,7 +196,7 @@ function newAuth(bindings: Bindings, origin: string) {
           ? await refusalOfProvider(person, source.action === 'create-user')
           : undefined,
     },
-    plugins: [secondFactor(`${PAGES_PATH}/second-factor`)],
+    plugins: [secondFactor(`${PAGES_PATH}/second-factor`), passkeys(origin)],
     advanced: {
       cookiePrefix: cookiePrefix(origin),
       // The prefix is set above; better-auth's own is `__Secure-`.

@@ -45,13 +45,17 @@ interface Page {
   status?: 200 | 400 | 403 | 404 | 429
   /** It has lists. */
   isWide?: boolean
+  /** The text of the only script that it may run. */
+  script?: string
 }
 
-/** A page without scripts, which no other site can show in a frame or have its forms sent elsewhere. */
+/** A page without scripts but its own, which no other site can show in a frame or have its forms sent elsewhere. */
 export async function showPage(context: Context<AppEnv>, page: Page): Promise<Response> {
+  const { script } = page
+  const scripts = script === undefined ? '' : `script-src '${await hashOf(script)}'; `
   context.header(
     'Content-Security-Policy',
-    `default-src 'none'; style-src '${await styleHash()}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+    `default-src 'none'; style-src '${await hashOf(STYLE)}'; ${scripts}form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
   )
   // With `no-referrer` browsers would send no origin with the forms.
   context.header('Referrer-Policy', 'same-origin')
@@ -69,6 +73,7 @@ export async function showPage(context: Context<AppEnv>, page: Page): Promise<Re
             <h1>${page.title}</h1>
             ${page.body}
           </main>
+          ${script === undefined ? '' : raw(`<script>${script}</script>`)}
         </body>
       </html>`,
     page.status ?? 200,
@@ -125,11 +130,17 @@ export function select(
   </label>`
 }
 
-let hashed: Promise<string> | undefined
+/** Of the texts of all pages, which are few and never change. */
+const hashes = new Map<string, Promise<string>>()
 
-function styleHash(): Promise<string> {
-  hashed ??= crypto.subtle
-    .digest('SHA-256', new TextEncoder().encode(STYLE))
+function hashOf(text: string): Promise<string> {
+  const known = hashes.get(text)
+  if (known !== undefined) {
+    return known
+  }
+  const hash = crypto.subtle
+    .digest('SHA-256', new TextEncoder().encode(text))
     .then((digest) => `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`)
-  return hashed
+  hashes.set(text, hash)
+  return hash
 }

@@ -27,6 +27,7 @@ export async function signInPage(context: PageContext, given: Given, refused?: s
         <button>Sign in</button>
       </form>
       <p>
+        <a href="${PAGES_PATH}/passkey">Sign in with a passkey</a> ·
         <a href="${PAGES_PATH}/forgot-password">Forgot the password?</a> ·
         <a href="${PAGES_PATH}/sign-up">Sign up</a>
       </p>`,

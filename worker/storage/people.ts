@@ -65,6 +65,23 @@ export async function listLogins(
   return results
 }
 
+export interface KnownPasskey {
+  id: string
+  name: string | null
+  /** Milliseconds. */
+  created: number
+}
+
+export async function listPasskeys(db: D1Database, userId: string): Promise<KnownPasskey[]> {
+  const { results } = await db
+    .prepare(
+      'SELECT id, name, coalesce(created, 0) AS created FROM passkey WHERE user_id = ? ORDER BY id',
+    )
+    .bind(userId)
+    .all<KnownPasskey>()
+  return results
+}
+
 export async function hasSecondFactor(db: D1Database, userId: string): Promise<boolean> {
   const row = await db
     .prepare('SELECT 1 AS one FROM user WHERE id = ? AND two_factor_enabled = 1')
