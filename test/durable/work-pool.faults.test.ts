@@ -97,7 +97,9 @@ class FaultyHome {
     return await runInDurableObject(
       this.stub,
       (_, state) =>
-        state.storage.sql.exec("SELECT 1 FROM meta WHERE key = 'dirty'").toArray().length > 0,
+        state.storage.sql
+          .exec("SELECT 1 FROM meta WHERE key = 'dirty' AND value NOT LIKE 'clean%'")
+          .toArray().length > 0,
     )
   }
 

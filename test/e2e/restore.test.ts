@@ -51,7 +51,11 @@ function homesAreAtRest(): boolean {
   return files.every((file) => {
     const database = new DatabaseSync(join(homes, file), { readOnly: true })
     try {
-      return database.prepare("SELECT 1 FROM meta WHERE key = 'dirty'").get() === undefined
+      return (
+        database
+          .prepare("SELECT 1 FROM meta WHERE key = 'dirty' AND value NOT LIKE 'clean%'")
+          .get() === undefined
+      )
     } finally {
       database.close()
     }

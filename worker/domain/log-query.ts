@@ -208,7 +208,12 @@ export function compare(a: string, b: string): number {
  * stored. A UUID of version 8.
  */
 export function logId(flowRunId: string, index: number): string {
-  const hex = hash128(`${flowRunId}:${index}`)
+  return uuidOf(`${flowRunId}:${index}`)
+}
+
+/** The same id for the same text, for ever. */
+export function uuidOf(text: string): string {
+  const hex = hash128(text)
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`
 }

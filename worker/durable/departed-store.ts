@@ -4,6 +4,14 @@ import { MICROS_PER_SECOND, type Micros } from '#core/time.ts'
 export const DEPARTED_TABLE =
   'CREATE TABLE departed (chunk INTEGER PRIMARY KEY, body TEXT NOT NULL)'
 
+/** The same with what the object notes beside what leaves; before the text, so that it is read without it. */
+export const NOTED_DEPARTED_TABLE: readonly string[] = [
+  'ALTER TABLE departed RENAME TO former_departed',
+  'CREATE TABLE departed (chunk INTEGER PRIMARY KEY, note TEXT, body TEXT NOT NULL)',
+  'INSERT INTO departed (chunk, body) SELECT chunk, body FROM former_departed',
+  'DROP TABLE former_departed',
+]
+
 /** So old may a copy of D1 be that is restored and healed from here. */
 const KEPT_MICROS = 24 * 3600 * MICROS_PER_SECOND
 /** A row of an object takes 2 MB as UTF-8. */
@@ -26,8 +34,11 @@ export class DepartedStore<T> {
     this.#sql = sql
   }
 
-  /** In the same turn in which the rows are removed. */
-  keep(records: readonly T[], now: Micros): void {
+  /**
+   * In the same turn in which the rows are removed.
+   * @param note stands beside them, where the table has room for one
+   */
+  keep(records: readonly T[], now: Micros, note?: string): void {
     if (records.length === 0) {
       return
     }
@@ -37,9 +48,26 @@ export class DepartedStore<T> {
       .one().last
     let chunk = Math.max(now, (last ?? 0) + 1)
     for (const body of bodiesOf(records)) {
-      this.#sql.exec('INSERT INTO departed (chunk, body) VALUES (?, ?)', chunk, body)
+      if (note === undefined) {
+        this.#sql.exec('INSERT INTO departed (chunk, body) VALUES (?, ?)', chunk, body)
+      } else {
+        this.#sql.exec(
+          'INSERT INTO departed (chunk, note, body) VALUES (?, ?, ?)',
+          chunk,
+          note,
+          body,
+        )
+      }
       chunk += 1
     }
+  }
+
+  /** What was noted beside what left last. */
+  lastNote(): string | null {
+    const [row] = this.#sql
+      .exec<{ note: string | null }>('SELECT note FROM departed ORDER BY chunk DESC LIMIT 1')
+      .toArray()
+    return row?.note ?? null
   }
 
   /** The departure that follows; undefined when there is none. */

@@ -33,10 +33,12 @@ export const EVENT_LOG_TABLES: readonly string[] = [
   'DROP TABLE former_event_chunk',
 ]
 
+/** A later step: in the newest chunk stands how many task runs the stream has ever recorded, since that row is written anyway. */
+export const EVENT_COUNTS =
+  'ALTER TABLE event_chunk ADD COLUMN task_runs INTEGER NOT NULL DEFAULT 0'
+
 /** A chunk grows to this size before the next one begins. */
 const CHUNK_CHARS = 65_536
-/** As in Prefect. */
-const EVENTS_STAY_MS = 7 * 24 * 3_600_000
 /** What is deleted in one go: some MB, and some thousand rows. */
 const SWEEP_CHUNKS = 100
 const SWEEP_IDS = 5000
@@ -97,7 +99,8 @@ export class EventLog {
     return kept
   }
 
-  append(events: readonly ReceivedEvent[], nowMs: number): void {
+  /** @param taskRuns how many task runs have been recorded in all */
+  append(events: readonly ReceivedEvent[], taskRuns: number, nowMs: number): void {
     let head = this.#newest()
     let position = head?.position ?? 0
     let seq = this.newestSeq()
@@ -105,7 +108,7 @@ export class EventLog {
     let part: readonly ReceivedEvent[] = []
     const write = (): void => {
       if (part.length > 0) {
-        this.#write(head, position, seq - part.length + 1, part, texts, nowMs)
+        this.#write(head, position, seq - part.length + 1, part, texts, taskRuns, nowMs)
       }
     }
     let room = head === undefined ? 0 : CHUNK_CHARS - head.chars
@@ -135,15 +138,17 @@ export class EventLog {
     firstSeq: number,
     events: readonly ReceivedEvent[],
     texts: readonly string[],
+    taskRuns: number,
     nowMs: number,
   ): void {
     const times = events.map(({ occurred }) => occurred).toSorted()
     const body = texts.join('\n')
     this.#sql.exec(
-      `INSERT INTO event_chunk (${HEAD}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO event_chunk (${HEAD}, body, task_runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (position) DO UPDATE SET count = count + excluded.count, received = excluded.received,
          first = min(first, excluded.first), last = max(last, excluded.last),
-         chars = chars + 1 + excluded.chars, body = body || char(10) || excluded.body`,
+         chars = chars + 1 + excluded.chars, body = body || char(10) || excluded.body,
+         task_runs = excluded.task_runs`,
       position,
       head?.first_seq ?? firstSeq,
       events.length,
@@ -152,6 +157,7 @@ export class EventLog {
       times.at(-1) ?? '',
       body.length,
       body,
+      taskRuns,
     )
   }
 
@@ -159,6 +165,16 @@ export class EventLog {
   newestSeq(): number {
     const newest = this.#newest()
     return Math.max(newest === undefined ? 0 : newest.first_seq + newest.count - 1, this.taken())
+  }
+
+  /** How many task runs had been recorded when the newest event was. */
+  taskRuns(): number {
+    const [newest] = this.#sql
+      .exec<{
+        task_runs: number
+      }>('SELECT task_runs FROM event_chunk ORDER BY position DESC LIMIT 1')
+      .toArray()
+    return newest?.task_runs ?? 0
   }
 
   /** Up to where the hub is known to have taken events. */
@@ -225,9 +241,8 @@ export class EventLog {
       .one().body
   }
 
-  /** Lets go of some old events. @returns whether there are more */
-  sweep(nowMs: number): boolean {
-    const until = nowMs - EVENTS_STAY_MS
+  /** Lets go of some events that arrived by then, in milliseconds. @returns whether there are more */
+  sweep(until: number): boolean {
     const old = this.#sql
       .exec<Row<Pick<ChunkHead, 'position' | 'first_seq' | 'count'>>>(
         'SELECT position, first_seq, count FROM event_chunk WHERE received <= ? ORDER BY position LIMIT ?',
@@ -255,14 +270,14 @@ export class EventLog {
     return ids >= SWEEP_IDS || old.length === SWEEP_CHUNKS
   }
 
-  /** When the oldest events will have been here long enough, in milliseconds; null when there are none. */
-  nextSweep(): number | null {
+  /** When the oldest events arrived, in milliseconds; null when there are none. */
+  oldest(): number | null {
     const { oldest } = this.#sql
       .exec<{ oldest: number | null }>(
         'SELECT (SELECT received FROM event_chunk ORDER BY position LIMIT 1) AS oldest',
       )
       .one()
-    return oldest === null ? null : oldest + EVENTS_STAY_MS
+    return oldest
   }
 
   #newest(): ChunkHead | undefined {

@@ -12,6 +12,9 @@ import { create } from './home-runs.ts'
 import type { Home, NewFlowRun } from './home.ts'
 import { automaticRun, takenDates } from './schedules.ts'
 
+/** At least as many as are made at once. */
+const MANY_DATES = 1000
+
 export interface BackfillStep {
   created: number
   /** Dates that had their run. */
@@ -70,6 +73,8 @@ async function makeMissing(
   choose: (config: HomeDeployment) => ScheduledDate[],
   change: (run: NewFlowRun) => NewFlowRun,
 ): Promise<{ created: number; existing: number } | null> {
+  const { teller } = home.usage
+  await teller.ask('flow_runs', MANY_DATES)
   // Looked at first: what leaves for the store from now on is still remembered.
   const before = takenDates(home.store.automaticOfDeployment(deploymentId))
   const stored = await listAutomaticDates(home.workspace(), deploymentId, {
@@ -91,6 +96,7 @@ async function makeMissing(
   const moment = { now: home.now(), homeKey: home.known().home_key }
   const chosen = choose(config)
   const missing = chosen.filter((planned) => !isTaken(planned))
+  teller.require('flow_runs', missing.length)
   for (const planned of missing) {
     create(home, change(automaticRun(config, planned, moment)))
   }

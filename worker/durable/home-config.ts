@@ -82,6 +82,9 @@ export async function pullChanges(home: Home): Promise<void> {
   }
 }
 
+/** While the account has used up its runs: schedules are expanded again after this time. */
+const NO_ROOM_MICROS = 600 * MICROS_PER_SECOND
+
 /** The ids of queues by their names; null for all; the first unknown name. */
 export function queueIds(home: Home, names: string[] | null | undefined): string[] | null | string {
   if (names === null || names === undefined) {
@@ -138,13 +141,15 @@ export function takeDeployment(home: Home, id: string, config: HomeDeployment | 
   const after = here?.deployment.schedules ?? []
   const seen = seenAfterChange(home.store.seenDates(id), before, after, now)
   const future = config !== null && !config.deployment.paused
-  for (const run of removeAutomaticRuns(
+  const taken = removeAutomaticRuns(
     home.store.scheduledOfDeployment(id),
     { onlyFuture: future, alsoManual: config === null },
     now,
-  )) {
+  )
+  for (const run of taken) {
     remove(home, run)
   }
+  home.usage.noteTakenBack(taken.map(({ record }) => record))
   expand(home, id, now, seen)
 }
 
@@ -175,13 +180,23 @@ export function expand(
     used: home.moves.usedDates(id, now),
     homeKey: home.known().home_key,
   })
-  for (const run of plan.runs) {
+  const { teller } = home.usage
+  const room = teller.room('flow_runs')
+  const runs = plan.runs.slice(0, room)
+  for (const run of runs) {
     create(home, run)
   }
-  if (plan.runs.some(({ missed }) => missed?.last)) {
+  if (runs.length < plan.runs.length) {
+    teller.say('flow_runs')
+    home.state.waitUntil(teller.ask('flow_runs', plan.runs.length))
+  }
+  if (runs.some(({ missed }) => missed?.last)) {
     keepNewest(home, id, now)
   }
-  home.store.setScheduleTimer(id, plan.nextAt, plan.seen)
+  // A date that comes while there is no room has no run.
+  const again = runs.length < plan.runs.length ? now + NO_ROOM_MICROS : Infinity
+  const nextAt = Math.min(plan.nextAt ?? Infinity, again)
+  home.store.setScheduleTimer(id, nextAt === Infinity ? null : nextAt, plan.seen)
 }
 
 /** A deployment that is this home's, and not only known here from before it went to another. */

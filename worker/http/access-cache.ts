@@ -29,6 +29,11 @@ export class AccessCache<T> {
     this.#find = find
   }
 
+  /** Whether it was found here before, however long ago. */
+  knows(id: string): boolean {
+    return this.#entries.get(id)?.value !== undefined
+  }
+
   /** @param survivesOutage answer by what was known up to 15 minutes ago when D1 can't be asked */
   async read(
     db: D1Database,

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { Micros } from '#core/time.ts'
+import { networkOf } from '#domain/attempts.ts'
 import {
   budgetOf,
   PERIOD_SECONDS,
@@ -27,24 +28,75 @@ export class TooManyRequests extends Error {
   }
 }
 
-/** Requests of the present period, counted in the isolate. Only known callers are in it: nobody can fill it with inventions. */
+/** More than these are not counted in one period: whoever has so many addresses is not held by this. */
+const MAX_NAMES = 50_000
+
+/** What the present period has seen, counted in the isolate. */
 class Counters {
   #period = 0
   readonly #counts = new Map<string, number>()
 
   count(name: string, now: Micros): number {
+    const count = this.read(name, now) + 1
+    if (count > 1 || this.#counts.size < MAX_NAMES) {
+      this.#counts.set(name, count)
+    }
+    return count
+  }
+
+  read(name: string, now: Micros): number {
     const period = periodOf(now)
     if (period !== this.#period) {
       this.#period = period
       this.#counts.clear()
     }
-    const count = (this.#counts.get(name) ?? 0) + 1
-    this.#counts.set(name, count)
-    return count
+    return this.#counts.get(name) ?? 0
   }
 }
 
+/** Only known callers are in it: nobody can fill it with inventions. */
 const counters = new Counters()
+/** By network: requests without a valid key, and sockets whose client has not said yet who it is. */
+const strangers = new Counters()
+
+/** Far more than people mistype, and too few to keep D1 busy with keys that do not exist. */
+const STRANGE_REQUESTS = 300
+/** As many agents and runs may stand behind one address. */
+const NEW_SOCKETS = 1000
+
+/**
+ * Counts a request of nobody known to the network that it comes from. Where the platform names none, as on a single machine,
+ * nothing is counted.
+ * @throws TooManyRequests instead of what would have been answered
+ */
+export function spendStranger(context: Context<AppEnv>, kind: 'request' | 'socket'): void {
+  const name = strangerName(context, kind)
+  if (name !== undefined) {
+    const now = Date.now() * 1000
+    refuseTired(kind, strangers.count(name, now), now)
+  }
+}
+
+/** Before a key is looked up that nobody here knows: a network that has sent too many wrong ones is not heard. @throws TooManyRequests */
+export function requireUntired(context: Context<AppEnv>): void {
+  const name = strangerName(context, 'request')
+  if (name !== undefined) {
+    const now = Date.now() * 1000
+    refuseTired('request', strangers.read(name, now) + 1, now)
+  }
+}
+
+function strangerName(context: Context<AppEnv>, kind: string): string | undefined {
+  const address = context.req.header('CF-Connecting-IP')
+  return address === undefined ? undefined : `${kind} ${networkOf(address)}`
+}
+
+function refuseTired(kind: 'request' | 'socket', used: number, now: Micros): void {
+  const standing = standingOf(kind === 'request' ? STRANGE_REQUESTS : NEW_SOCKETS, used, now)
+  if (standing.exceeded) {
+    throw new TooManyRequests('Your network, without a valid key,', 'api', standing)
+  }
+}
 
 /**
  * Counts a request to its key and its workspace, and says in the answer's headers what is left of the tighter of the two.
@@ -59,9 +111,51 @@ export async function spendRequest(
   caller: Caller,
   workspace: Workspace | undefined,
 ): Promise<void> {
-  const { env } = context
+  const spent = await spendBy(context.env, operation, caller, workspace, context.get('now'))
+  if (spent === undefined) {
+    return
+  }
+  for (const [name, value] of Object.entries(rateLimitHeaders(spent.standing))) {
+    context.header(name, value)
+  }
+  requireRoom(spent)
+}
+
+/** The same for a socket, which has no headers any more once its client has said who it is. @throws TooManyRequests */
+export async function spendSocket(
+  bindings: Bindings,
+  path: string,
+  caller: Caller,
+  workspace: Workspace,
+): Promise<void> {
+  const operation = { method: 'get', path }
+  const spent = await spendBy(bindings, operation, caller, workspace, Date.now() * 1000)
+  if (spent !== undefined) {
+    requireRoom(spent)
+  }
+}
+
+interface Spent {
+  whose: string
+  budget: Budget
+  standing: Standing
+}
+
+function requireRoom({ whose, budget, standing }: Spent): void {
+  if (standing.exceeded) {
+    throw new TooManyRequests(whose, budget, standing)
+  }
+}
+
+/** @returns the purse that ends first */
+async function spendBy(
+  env: Bindings,
+  operation: { method: string; path: string },
+  caller: Caller,
+  workspace: Workspace | undefined,
+  now: Micros,
+): Promise<Spent | undefined> {
   const budget = budgetOf(operation.method, operation.path)
-  const now = context.get('now')
   const purses: Purse[] = [
     {
       whose: 'This key',
@@ -84,16 +178,9 @@ export async function spendRequest(
         ? (tightest ?? standing)
         : tighter(tightest, standing)
   }
-  if (tightest === undefined) {
-    return
-  }
-  for (const [name, value] of Object.entries(rateLimitHeaders(tightest))) {
-    context.header(name, value)
-  }
-  if (tightest.exceeded) {
-    const whose = purses[spent.indexOf(tightest)]?.whose ?? ''
-    throw new TooManyRequests(whose, budget, tightest)
-  }
+  return tightest === undefined
+    ? undefined
+    : { whose: purses[spent.indexOf(tightest)]?.whose ?? '', budget, standing: tightest }
 }
 
 interface Purse {

@@ -1,4 +1,4 @@
-import { DomainError, type ErrorCode } from '#domain/errors.ts'
+import { domainFault, type DomainFault, type ErrorCode } from '#domain/errors.ts'
 import { Unauthorized } from './auth.ts'
 import { BodyTooLarge, BodyTooSlow, InvalidRequest } from './input.ts'
 import { TooManyRequests } from './rate-limits.ts'
@@ -6,7 +6,7 @@ import type { RefusedField } from './refused-field.ts'
 
 /** How an error is told to the client, in Prefect's shapes. */
 export interface Refusal {
-  status: 400 | 401 | 403 | 404 | 408 | 409 | 413 | 422 | 429 | 500 | 503
+  status: 400 | 401 | 402 | 403 | 404 | 408 | 409 | 413 | 422 | 429 | 500 | 503
   body: Record<string, unknown>
   headers?: Record<string, string>
 }
@@ -19,6 +19,8 @@ const STATUSES = {
   conflict: 409,
   bad_request: 400,
   forbidden: 403,
+  // Not 429: clients repeat that for as long as they are told to, and a month is long.
+  exhausted: 402,
 } as const satisfies Partial<Record<ErrorCode, number>>
 
 /** The one place where errors become statuses. */
@@ -54,7 +56,7 @@ export function toRefusal(error: unknown): Refusal {
       headers: { 'WWW-Authenticate': 'Bearer' },
     }
   }
-  const domainError = toDomainError(error)
+  const domainError = domainFault(error)
   if (domainError !== undefined) {
     return toDomainRefusal(domainError)
   }
@@ -110,30 +112,6 @@ function unavailable(reason: string): Refusal {
     body: { exception_message: 'Service Unavailable', detail: reason },
     headers: { 'Retry-After': RETRY_AFTER },
   }
-}
-
-type DomainFault = Pick<DomainError, 'code' | 'message' | 'field' | 'asException'>
-
-const CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
-  'not_found',
-  'conflict',
-  'invalid',
-  'bad_request',
-  'forbidden',
-  'unavailable',
-])
-
-/** Also one that a Durable Object threw: its class is lost on the way, its own properties are not. */
-function toDomainError(error: unknown): DomainFault | undefined {
-  if (error instanceof DomainError) {
-    return error
-  }
-  if (!(error instanceof Error) || !('code' in error) || !CODES.has(error.code)) {
-    return undefined
-  }
-  const field = 'field' in error && Array.isArray(error.field) ? error.field : []
-  const asException = 'asException' in error && error.asException === true
-  return { code: error.code as ErrorCode, message: error.message, field, asException }
 }
 
 /** What D1 and Durable Objects say when they are away, overloaded, restarted or cut off: all of it passes by itself. */

@@ -14,6 +14,13 @@ import {
 } from './auth.ts'
 import { endpoint, type Api, type AppEnv } from './endpoint.ts'
 import { Inbox } from './inbox.ts'
+import {
+  requireUntired,
+  spendRequest,
+  spendSocket,
+  spendStranger,
+  TooManyRequests,
+} from './rate-limits.ts'
 import { requireOperation } from './rights.ts'
 import type { PersonSession } from './session.ts'
 
@@ -76,13 +83,27 @@ export function socketRoute(
         header: tokenOf(context.req.header('Authorization')),
         path: spec.path,
         defer: (work) => context.executionCtx.waitUntil(work),
+        beforeLookUp: () => {
+          requireUntired(context)
+        },
         person: async () => {
           context.set('now', Date.now() * 1000)
           return await personOf(context)
         },
       }
       const needsFrame = offered.has('prefect') || knock.header === undefined
+      if (needsFrame) {
+        spendStranger(context, 'socket')
+      }
       const known = needsFrame ? undefined : await authorize(knock, knock.header)
+      if (known !== undefined) {
+        await spendRequest(
+          context,
+          { method: 'get', path: spec.path },
+          known.caller,
+          known.workspace,
+        )
+      }
       const { 0: client, 1: server } = new WebSocketPair()
       // Half open: what was received before a close frame is kept before the close is answered.
       server.accept({ allowHalfOpen: true })
@@ -109,6 +130,7 @@ interface Knock {
   /** The socket's, as it was declared. */
   path: string
   defer: (work: Promise<unknown>) => void
+  beforeLookUp: () => void
   /** Who is signed in now, by the cookie of the upgrade. */
   person: () => Promise<PersonSession | undefined>
 }
@@ -136,6 +158,7 @@ async function open(
         return
       }
       identity = await authorize(knock, token)
+      await spendSocket(knock.bindings, knock.path, identity.caller, identity.workspace)
       sendFrame(socket, JSON.stringify({ type: 'auth_success' }))
     }
     recheck(socket, inbox, () => authorize(knock, token))
@@ -145,6 +168,8 @@ async function open(
       closeSocket(socket, 1008, 'Invalid token')
     } else if (error instanceof DomainError && error.code === 'forbidden') {
       closeSocket(socket, 1008, error.message.slice(0, MAX_REASON))
+    } else if (error instanceof TooManyRequests) {
+      closeSocket(socket, 1013, error.message.slice(0, MAX_REASON))
     } else {
       // The store or an object is away, or the client has gone; 1011 makes a client come back.
       closeSocket(socket, 1011, 'The server is away; connect again')
@@ -154,12 +179,12 @@ async function open(
 
 /** Who it is. Throws `Unauthorized`; a foreign address is as one that does not exist. */
 async function authorize(knock: Knock, token: string | undefined): Promise<Identity> {
-  const { bindings, address, path, defer } = knock
+  const { bindings, address, path, defer, beforeLookUp } = knock
   const now = Date.now() * 1000
   const person = token === undefined ? await knock.person() : undefined
   const known =
     person === undefined
-      ? identifyToken(bindings, token, address, { now, survivesOutage: true, defer })
+      ? identifyToken(bindings, token, address, { now, survivesOutage: true, defer, beforeLookUp })
       : identifyPerson(bindings, person, address, now)
   const identity = await known.catch((error: unknown) => {
     throw error instanceof DomainError ? new Unauthorized() : error

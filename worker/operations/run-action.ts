@@ -302,6 +302,7 @@ const REFUSED: Partial<Record<ErrorCode, number>> = {
   invalid: 422,
   bad_request: 400,
   forbidden: 403,
+  exhausted: 402,
 }
 
 /** The status with which the route would refuse; undefined: the fault is not the request's. An object's errors lose their class. */
