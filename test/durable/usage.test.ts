@@ -182,7 +182,7 @@ describe('a log shard', () => {
       log: async (flow_run_id = flowRunId) => {
         lines += 1
         const message = `line ${lines}`
-        const timestamp = '2026-11-24T12:00:00.000000Z'
+        const timestamp = '2026-01-01T00:00:00.000000Z'
         const line = { name: 'test', level: 20, message, timestamp, flow_run_id }
         await remote.append(context, [line], Date.now() * 1000)
       },

@@ -37,7 +37,7 @@ it('shows what was used beside what the plan allows, and each day', async () => 
   api.fault = () => ({ status: 200, body: USAGE as never })
   const { code, stdout } = await headgate.run('usage', '--days', '3')
   expect(code).toBe(0)
-  expect(api.requests.at(-1)?.path).toBe('/usage?days=3')
+  expect(api.requests.at(-1)?.path).toBe('/usage')
   expect(stdout).toMatch(/Month +2026-11-01 to 2026-12-01, the whole account/)
   expect(stdout).toMatch(/Flow runs +12 of 10000/)
   expect(stdout).toMatch(/Logs +1\.3 MB, without a limit/)
