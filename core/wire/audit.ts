@@ -2,17 +2,17 @@ import * as z from 'zod'
 import { json, timestamp } from './common.ts'
 
 /** Who did it: a person, a key of nobody's, a service account, an agent, or the code of a run (by its token). */
-export const auditActorKind = z.enum(['user', 'api_key', 'service_account', 'agent', 'run'])
+const auditActorKind = z.enum(['user', 'api_key', 'service_account', 'agent', 'run'])
 export type AuditActorKind = z.infer<typeof auditActorKind>
 
 /** `refused`: only of signing in; what else is refused leaves no entry. */
-export const auditOutcome = z.enum(['done', 'refused'])
+const auditOutcome = z.enum(['done', 'refused'])
 export type AuditOutcome = z.infer<typeof auditOutcome>
 
 /** The fields that changed, as they were or are; long values are cut, secret ones masked. */
 const fields = z.record(z.string(), json).nullable()
 
-export const auditEntry = z
+const auditEntry = z
   .object({
     id: z.string(),
     occurred: z.string(),
@@ -48,7 +48,7 @@ export type AuditEntry = z.infer<typeof auditEntry>
 
 const anyText = z.strictObject({ any_: z.array(z.string()).nullish() }).nullish()
 
-export const auditFilter = z
+const auditFilter = z
   .strictObject({
     operator: z.enum(['and_', 'or_']).optional(),
     occurred: z

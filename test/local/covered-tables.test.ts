@@ -7,7 +7,7 @@ import { EXPORTED_TABLES } from '#storage/export-tables.ts'
 
 // A new table of a workspace or an account is deleted and exported with it, or stands here with the reason why not.
 
-const schemas = join(import.meta.dirname, '../worker/storage/schema')
+const schemas = join(import.meta.dirname, '../../worker/storage/schema')
 const modules: Record<string, unknown>[] = await Promise.all(
   (await readdir(schemas)).map(async (name) => await import(join(schemas, name))),
 )
