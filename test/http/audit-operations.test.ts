@@ -26,8 +26,10 @@ interface Sent {
 type Give = (own: FullWorkspace) => Promise<Sent> | Sent
 
 let own: FullWorkspace
+let viewer: string
 beforeAll(async () => {
   own = await aFullWorkspace()
+  viewer = await aServiceAccountKey(own, 'viewer')
 }, 120_000)
 
 const audited = closed.filter(
@@ -117,6 +119,20 @@ async function aMember({ workspace }: FullWorkspace): Promise<string> {
 
 /** What operations need that the least request does not have: things that are theirs to change or delete. */
 const GIVEN: Record<string, Give> = {
+  'PATCH /deployments/{id}': (full) => ({
+    path: `/deployments/${idOf(full, 'deployment')}`,
+    body: { description: 'other' },
+  }),
+  'POST /deployments/{id}/pause_deployment': (full) => ({
+    path: `/deployments/${idOf(full, 'deployment')}/pause_deployment`,
+  }),
+  'POST /deployments/{id}/resume_deployment': (full) => ({
+    path: `/deployments/${idOf(full, 'deployment')}/resume_deployment`,
+  }),
+  'POST /members/invitations': () => ({
+    path: '/members/invitations',
+    body: { email: 'a@example.com', role: 'viewer' },
+  }),
   'PATCH /variables/{id}': async (full) => ({
     path: `/variables/${(await aVariable(full)).id}`,
     body: { value: 2 },
@@ -342,7 +358,6 @@ describe('an operation that is refused leaves no entry', () => {
         value: slot.schema.format === 'uuid' ? crypto.randomUUID() : aName('never'),
       })),
     )
-    const viewer = await aServiceAccountKey(own, 'viewer')
     const refused = [await send(route, onNothing.path, onNothing.body, viewer)]
     expect(refused[0]?.status).toBe(403)
     if (inPath.length > 0 && !ON_NOTHING.has(route.name)) {

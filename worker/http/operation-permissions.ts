@@ -2,7 +2,7 @@ import type { Permission } from '#domain/permissions.ts'
 
 /** Reads that are POSTs, since filters are bodies. */
 const READ =
-  /\/(filter|count|paginate|rows|facets|histogram|history|lateness|validate|preview|concurrency_status|counts|count-\w+|next-runs|count-by\/\{countable\})$/
+  /\/(filter|count|paginate|rows|facets|histogram|history|lateness|validate|preview|concurrency_status|counts|count-[\w-]+|next-runs|count-by\/\{countable\})$/
 
 /**
  * What the code inside a run does beyond reading: starts flow runs and waits for them, reports states, task runs, logs and
