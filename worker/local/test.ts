@@ -2,7 +2,7 @@ import { report, runSuite, type Suite, type SuiteResult } from './run-suite.ts'
 
 const SUITES: Suite[] = [
   { name: 'node', minutes: 8, what: 'pure core, SDK, agent, command line, console logic' },
-  { name: 'workerd', minutes: 14, what: 'API, storage and objects in workerd' },
+  { name: 'workerd', minutes: 18, what: 'API, storage and objects in workerd' },
   { name: 'e2e', minutes: 12, what: 'the built system: server, agent, processes, browser' },
   { name: 'fuzz', minutes: 8, what: 'the API held against its own document by schemathesis' },
 ]
