@@ -187,7 +187,10 @@ test('a row of the release before becomes a job', async () => {
   const stub = asStub(jobsStub(workspace))
   await runInDurableObject(stub, (_jobs, { storage }) => {
     const { sql } = storage
-    sql.exec('DROP TABLE job')
+    // All that came later, or the object could not be woken any more.
+    for (const table of ['job', 'retention', 'audit_outbox']) {
+      sql.exec(`DROP TABLE ${table}`)
+    }
     sql.exec('DELETE FROM migration WHERE version > 1')
     sql.exec(JOB_STEPS.first)
     const body = {
@@ -210,5 +213,9 @@ test('a row of the release before becomes a job', async () => {
       left: { flow_id: flowId, deployments: [], flow_run_ids: [], empty_looks: 0 },
       at: 5,
     })
+  })
+  await evictDurableObject(stub)
+  await runInDurableObject(stub, (_jobs, { storage: { sql } }) => {
+    expect(new JobStore(sql).find(flowId)).toMatchObject({ kind: 'delete_flow' })
   })
 })
