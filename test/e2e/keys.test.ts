@@ -59,8 +59,6 @@ describe.sequential('keys', () => {
     const [line = ''] = (await done('audit', 'export', ...words)).split('\n')
     const entry = JSON.parse(line) as AuditEntry
     expect(entry).toMatchObject({ object_name: 'auditor', after: { role: 'viewer' } })
-    // Of one machine, the network tells the address as well.
-    expect(entry.address).toMatch(/127\.0\.0\.1|::1/)
     const none = await done('audit', 'ls', '--actor', 'nobody', '-o', 'json')
     expect(JSON.parse(none)).toEqual([])
     const wrong = await headgate(server.addresses.api_key, 'audit', 'ls', '--since', 'soon')

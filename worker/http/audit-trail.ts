@@ -21,23 +21,16 @@ export function trailOf(
     ...actorOf(caller),
     key_id: caller.kind === 'key' ? caller.id : null,
     key_hint: caller.kind === 'key' ? caller.hint : null,
-    ...originOf(context.req.raw.headers, context.req.raw.cf),
+    ...originOf(context.req.raw.headers),
     operation: operationId(method, path),
     request_id: context.get('requestId'),
   }
 }
 
-/**
- * Where a request comes from. Cloudflare sets the header, whatever its client sent. On a machine of one's own nothing does, but
- * the runtime names the peer, which is a proxy where one stands before it.
- */
-export function originOf(
-  headers: Headers,
-  network?: Request['cf'],
-): Pick<AuditTrail, 'address' | 'user_agent'> {
-  const peer = network?.['clientIp']
+/** Where a request comes from. Cloudflare sets the header, whatever its client sent; on a machine of one's own a proxy may. */
+export function originOf(headers: Headers): Pick<AuditTrail, 'address' | 'user_agent'> {
   return {
-    address: typeof peer === 'string' ? peer.replace(/:\d+$/, '') : headers.get('CF-Connecting-IP'),
+    address: headers.get('CF-Connecting-IP'),
     user_agent: headers.get('User-Agent')?.slice(0, MAX_USER_AGENT) ?? null,
   }
 }
